@@ -1,0 +1,266 @@
+/**
+ * The contract between the broker and whatever stores its messages. `memory/` states it plainly and is
+ * the oracle; `embedded/` keeps it on a disk. test/conformance/ holds every engine to it.
+ *
+ *               append                lease                  ack
+ *   (delayed) ---------> ready ----------------> leased ------------> gone, or done (kept result)
+ *       ^                  ^                       |  |
+ *       |                  '-- lease ended --------'  '-- bury / too many attempts / TTL --> dead, moved, or gone
+ *       '---------------- release(delayMs) --------'
+ *
+ * Time. Each verb first applies everything that is due at its instant (delays, expired leases, TTLs, dedup
+ * windows, retentions, holders), so its answer never depends on when `tick` ran last. Durations run on the
+ * monotonic clock while the process lives; stored instants are wall time.
+ *
+ * Order. A queue serves (priority descending, sequence ascending). Sequences grow with each append of the
+ * store and are kept by release and expiry.
+ *
+ * Outcomes are values; exceptions are faults (`SpindleError`). After a `poisoned` fault every call rejects
+ * with it until the store is opened anew.
+ */
+import type { Content, Delivery, ExtendOutcome, MessageId, MessageState, MessageView, NewMessage, Receipt, AppendOutcome, SettleOutcome } from '../model/message.ts'
+import type { QueuePolicy } from '../model/policy.ts'
+
+export interface Engine {
+  readonly capabilities: Capabilities
+
+  /**
+   * Recovers and starts. After it resolves, every message, attempt, delay, record and queue that was durable is
+   * back; each clock lease runs its full term again. Rejects: `format-newer`, `corrupt`, `folder-busy`.
+   */
+  open(): Promise<void>
+  /** Settles what is under way, makes it durable, stops. Idempotent. Later calls reject with `closed`. */
+  close(): Promise<void>
+
+  /**
+   * The one write verb. A unit is atomic: all its effects, or none; it becomes visible and durable at once. Units
+   * of one call are independent of each other and share one sync. Resolves once every unit is durable (units that
+   * touch only `relaxed` queues: once the operating system has them; records follow `unit.relaxed`).
+   * Outcomes stand in the order of units and their ops. A `required` op that is stale, duplicate, refused or fails its
+   * `expect` aborts its unit: the unit's outcomes are then `aborted`, but for the op that caused it.
+   * An append may be leased only after its unit has resolved.
+   */
+  commit(units: readonly Unit[], options?: CommitOptions): Promise<Outcome[][]>
+
+  /**
+   * Hides up to `max` messages and hands them out, in the queue's order; spends one attempt each. Never waits: [] when
+   * nothing is there, or the queue does not exist. The attempt is written (not synced) before the delivery leaves, so a process
+   * that dies of its task still spent it. `settleOnDelivery` makes delivery and removal one durable step (at-most-once).
+   */
+  lease(request: LeaseRequest): Promise<Delivery[]>
+
+  /** Moves the end of clock leases to `leaseMs` from now. Written, not synced. A lease that ended is `stale`, also if nobody took the message since. */
+  extend(receipts: readonly Receipt[], leaseMs: number): Promise<ExtendOutcome[]>
+
+  /**
+   * A holder is one process or connection; it is alive for `ttlMs` after each renewal. When it ends (TTL, or
+   * releaseHolder), its leases end as lost leases do (`onLost`; `releaseHolder` with spend: false gives the
+   * attempts back), its queues and sticky claims go. Unknown holders named by a lease live for HOLDER_TTL_MS_DEFAULT at first; so do
+   * all holders after a reopen.
+   */
+  renewHolder(holder: string, ttlMs: number): Promise<void>
+  /** Ends a holder, as `renewHolder` says. Idempotent. */
+  releaseHolder(holder: string, options?: { readonly spend?: boolean }): Promise<void>
+
+  /** A page of messages in (queue order within state; states in the order asked). Not a snapshot: entries that move meanwhile may be missed or seen twice. */
+  browse(request: BrowseRequest): Promise<BrowsePage>
+  /** The entry with this id, in whatever queue and state; undefined when gone. */
+  find(id: MessageId): Promise<MessageView | undefined>
+  /** All queues, or those named (missing ones are left out). Exact. */
+  measure(queues?: readonly string[]): Promise<QueueMeasure[]>
+
+  read(key: string): Promise<StoredRecord | undefined>
+  /** Records whose key starts with `prefix`, by key (UTF-16 code unit order), after `cursor`. */
+  scan(prefix: string, options: { readonly after?: string; readonly limit: number }): Promise<StoredRecord[]>
+
+  /** Applies what is due, up to `budget` transitions; says when the next thing is due (ms from now; null: nothing is). */
+  tick(budget: number): Promise<{ readonly nextDueMs: number | null }>
+
+  /**
+   * Tells `listener` the names of queues that may have become leasable, coalesced; a hint, never a promise. Fires after the
+   * change is leasable. Time-driven changes are told when `tick` (or any verb) applies them. Returns the end of the watch.
+   */
+  watch(listener: (queue: string) => void): () => void
+}
+
+/** Life of a holder that was never renewed, or not since a reopen, milliseconds. */
+export const HOLDER_TTL_MS_DEFAULT = 10_000
+
+export interface Capabilities {
+  /** Does a resolved commit survive the process? */
+  readonly durable: boolean
+  /** Can `within` join a transaction of the caller? */
+  readonly callerTransactions: boolean
+}
+
+export interface CommitOptions {
+  /** An opaque transaction of the caller; only with `capabilities.callerTransactions`, else `unsupported`. */
+  readonly within?: unknown
+}
+
+export interface Unit {
+  readonly ops: readonly Op[]
+  /** Lets a unit that only writes records or settles resolve before the sync. Ignored when a durable queue gets an append. Default false. */
+  readonly relaxed?: boolean
+}
+
+export type Op = AppendOp | SettleOp | RecordOp | CountOp | PutQueueOp | DropQueueOp | PurgeOp
+
+export interface AppendOp {
+  readonly kind: 'append'
+  readonly queue: string
+  readonly message: NewMessage
+  readonly required?: boolean
+}
+
+export interface SettleOp {
+  readonly kind: 'settle'
+  readonly receipt: Receipt
+  readonly how: Settlement
+  readonly required?: boolean
+}
+
+export type Settlement =
+  /** Done with it. `keep` leaves it `done`, with that value, for `retainMs` (and the queue's `doneMax`). */
+  | { readonly kind: 'ack'; readonly keep?: Uint8Array; readonly retainMs?: number }
+  /**
+   * Back to its place after `delayMs` (default 0: at once). `spend: false` gives the attempt back; otherwise
+   * an attempt beyond `attemptsMax` is death `exhausted`. `note` replaces the message's note.
+   */
+  | { readonly kind: 'release'; readonly delayMs?: number; readonly spend?: boolean; readonly note?: Uint8Array }
+  /** Death with this reason now, whatever attempts are left. */
+  | { readonly kind: 'bury'; readonly reason: string; readonly note?: Uint8Array }
+
+/** Writes (or, with `value: null`, removes) a record; its version is 1 when new and grows by 1 a write. */
+export interface RecordOp {
+  readonly kind: 'record'
+  readonly key: string
+  readonly value: Uint8Array | null
+  /** The version it must have now; 0: must be absent. Otherwise `mismatch`. */
+  readonly expect?: number
+  readonly required?: boolean
+}
+
+/** Adds `by` to the counter record `key` (absent: 0); when that makes it `at` or more for the first time, `then` is applied in the same unit and the counter is removed. */
+export interface CountOp {
+  readonly kind: 'count'
+  readonly key: string
+  readonly by: number
+  readonly at: number
+  readonly then: readonly Exclude<Op, CountOp>[]
+}
+
+/** Creates the queue or replaces its policy and lifetime. Messages keep what they were given. */
+export interface PutQueueOp {
+  readonly kind: 'putQueue'
+  readonly queue: string
+  readonly policy: QueuePolicy
+  /** `absent`: only create (`mismatch` when it exists). Default: either. */
+  readonly expect?: 'absent'
+  /** `holder`: goes with that holder. `idle`: goes when unused (no lease, append or settle) for `idleMs`. Default `durable`. */
+  readonly lifetime?: QueueLifetime
+  readonly required?: boolean
+}
+
+export type QueueLifetime =
+  | { readonly kind: 'durable' }
+  | { readonly kind: 'holder'; readonly holder: string }
+  | { readonly kind: 'idle'; readonly idleMs: number }
+
+/** Removes the queue with all its messages. `ifEmpty`: only with nothing delayed, ready or leased in it (`mismatch`). */
+export interface DropQueueOp {
+  readonly kind: 'dropQueue'
+  readonly queue: string
+  readonly ifEmpty?: boolean
+  readonly required?: boolean
+}
+
+/** Removes every delayed and ready message (leased ones stay), or those of the states named; forgets the dedup keys of the queue. */
+export interface PurgeOp {
+  readonly kind: 'purge'
+  readonly queue: string
+  readonly states?: readonly Exclude<MessageState, 'leased'>[]
+}
+
+export type Outcome =
+  | AppendOutcome
+  | SettleOutcome
+  | { readonly kind: 'written'; readonly version: number }
+  | { readonly kind: 'mismatch'; readonly version: number }
+  | { readonly kind: 'counted'; readonly value: number; readonly fired: boolean }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'purged'; readonly count: number }
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'aborted' }
+
+export interface LeaseRequest {
+  readonly queue: string
+  /** 1 to `limits.receiveMax`. */
+  readonly max: number
+  readonly lease: LeaseTerm
+  /** Default `ready`. `ids`: those of them that are ready or delayed, whatever their group's turn (to cancel or inspect one). */
+  readonly from?: LeaseSource
+  /** Acks each message as it leaves; durable before this resolves. Default false. */
+  readonly settleOnDelivery?: boolean
+  /** Who takes them, for `sticky` groups; without it a lease is a consumer of its own. */
+  readonly consumer?: string
+}
+
+/** `clock`: ends `leaseMs` from now (default: the queue's `leaseMs`), or with its holder if it names one. `holder`: ends only with the holder. */
+export type LeaseTerm =
+  | { readonly kind: 'clock'; readonly leaseMs?: number; readonly holder?: string }
+  | { readonly kind: 'holder'; readonly holder: string }
+
+export type LeaseSource =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'dead' }
+  | { readonly kind: 'delayed' }
+  | { readonly kind: 'ids'; readonly ids: readonly MessageId[] }
+
+export interface BrowseRequest {
+  readonly queue: string
+  readonly states: readonly MessageState[]
+  /** From the page before; opaque. */
+  readonly cursor?: string
+  /** 1 to 1,000. */
+  readonly limit: number
+}
+
+export interface BrowsePage {
+  readonly messages: MessageView[]
+  /** undefined: that was the last page. */
+  readonly cursor: string | undefined
+}
+
+export interface QueueMeasure {
+  readonly queue: string
+  readonly policy: QueuePolicy
+  readonly delayed: number
+  readonly ready: number
+  readonly leased: number
+  readonly done: number
+  readonly dead: number
+  /** Bytes of head and body of everything in it. */
+  readonly bytes: number
+  /** Wall time of the append of the first ready message, ms; undefined when none is ready. */
+  readonly oldestReadyAtMs: number | undefined
+  /** Since the store was opened. */
+  readonly totals: QueueTotals
+}
+
+export interface QueueTotals {
+  readonly appended: number
+  readonly delivered: number
+  readonly acked: number
+  readonly released: number
+  readonly lost: number
+  readonly died: number
+}
+
+export interface StoredRecord {
+  readonly key: string
+  readonly value: Uint8Array
+  readonly version: number
+}
+
+export type { Content, Delivery, ExtendOutcome, MessageId, MessageState, MessageView, NewMessage, Receipt, AppendOutcome, SettleOutcome, QueuePolicy }
