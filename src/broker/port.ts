@@ -70,12 +70,16 @@ export interface TopicView {
 }
 
 /** What a transaction may do. */
-export type Step =
+export type SimpleStep =
   | { readonly kind: 'append'; readonly queue: string; readonly message: NewMessage }
   | { readonly kind: 'publish'; readonly topic: string; readonly message: NewMessage }
   | { readonly kind: 'settle'; readonly receipt: Receipt; readonly how: Settlement }
   | { readonly kind: 'record'; readonly key: string; readonly value: Uint8Array | null; readonly expect?: number }
-  | { readonly kind: 'count'; readonly key: string; readonly by: number; readonly at: number; readonly then: readonly Exclude<Step, { kind: 'count' }>[] }
+
+/** `count` adds to a counter record and takes the steps of `then` in the same unit when it reaches `at`: a join. */
+export type Step =
+  | SimpleStep
+  | { readonly kind: 'count'; readonly key: string; readonly by: number; readonly at: number; readonly then: readonly SimpleStep[] }
 
 /** The topic to which every death is published, as a `failed` event: { queue, id, reason, attempts }. */
 export const FAILED_TOPIC = 'spindle.failed'

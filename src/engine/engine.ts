@@ -104,7 +104,8 @@ export interface Unit {
   readonly relaxed?: boolean
 }
 
-export type Op = AppendOp | SettleOp | RecordOp | CountOp | PutQueueOp | DropQueueOp | PurgeOp
+export type SimpleOp = AppendOp | SettleOp | RecordOp | PutQueueOp | DropQueueOp | PurgeOp
+export type Op = SimpleOp | CountOp
 
 export interface AppendOp {
   readonly kind: 'append'
@@ -147,7 +148,7 @@ export interface CountOp {
   readonly key: string
   readonly by: number
   readonly at: number
-  readonly then: readonly Exclude<Op, CountOp>[]
+  readonly then: readonly SimpleOp[]
 }
 
 /** Creates the queue or replaces its policy and lifetime. Messages keep what they were given. */

@@ -1,0 +1,139 @@
+/** The words of tasks. A task is a message with a `type`; a worker leases it, runs its handler and settles it. */
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { MessageId } from '../model/message.ts'
+
+export interface TaskDefinition<Name extends string, Schema extends StandardSchemaV1, Output> {
+  readonly name: Name
+  readonly options: TaskOptions<Schema, Output>
+}
+
+export interface TaskOptions<Schema extends StandardSchemaV1, Output> {
+  /** Any Standard Schema validator; the handler gets its output. Checked on enqueue and again before each run. */
+  readonly input: Schema
+  /** The queue it goes through. Default: the task's name. One queue a vendor, so that one outage stays one outage. */
+  readonly queue?: string
+  readonly retry?: RetryPolicy
+  /** How long a delivery hides the task between renewals, ms. Default 30,000. Renewed while the handler runs. */
+  readonly leaseMs?: number
+  /** Longest run of one attempt, ms; then `ctx.signal` aborts and the attempt fails. Default: none. */
+  readonly timeoutMs?: number
+  /** false: a lost lease fails the task instead of running it again. Default true. */
+  readonly idempotent?: boolean
+  /** When attempts are exhausted: keep it `failed` where it can be seen and retried, drop it, or move it. Default keep. */
+  readonly onExhausted?: 'keep' | 'discard' | { readonly deadLetter: string }
+  readonly result?: {
+    /** How long status and result stay after success, ms. Default 24 h. */
+    readonly retainMs?: number
+    /** At most this many kept results in its queue, oldest dropped first. */
+    readonly retainMax?: number
+  }
+  /** POST of the final status to this URL, itself a retried task (`spindle.webhook`). */
+  readonly priority?: number
+  run(input: StandardSchemaV1.InferOutput<Schema>, context: TaskContext): Promise<Output> | Output
+}
+
+export interface RetryPolicy {
+  /** Attempts in all, the first included. Default 5. */
+  readonly attempts?: number
+  /** Delay before attempt n + 1, ms, given n (>= 1) and the error. Default: exponential, base 1 s, cap 5 min, full jitter. */
+  readonly backoff?: Backoff
+}
+export type Backoff = (failedAttempts: number, error: unknown) => number
+
+export interface TaskContext {
+  readonly id: MessageId
+  readonly task: string
+  /** 1 for the first run. */
+  readonly attempt: number
+  /** Aborts on lost lease, cancel, time-out or shutdown; `reason` says which. */
+  readonly signal: AbortSignal
+  readonly headers: Readonly<Record<string, string | number | boolean | Uint8Array>>
+  /** 0 to 1, and any JSON data to show with it. Throttled; the latest one counts. Never fails the task. */
+  progress(fraction: number, data?: unknown): Promise<void>
+  log(message: string): void
+  /** Enqueues a follow-up task; committed together with this task's success, in one unit. */
+  enqueue<N extends string, S extends StandardSchemaV1, O>(
+    task: TaskDefinition<N, S, O>,
+    input: StandardSchemaV1.InferInput<S>,
+    options?: EnqueueOptions,
+  ): void
+}
+
+export interface EnqueueOptions {
+  readonly delayMs?: number
+  /** Not before this instant. Excludes `delayMs`. */
+  readonly runAt?: Date
+  readonly priority?: number
+  readonly group?: string
+  readonly dedupId?: string
+  readonly ttlMs?: number
+  readonly headers?: Readonly<Record<string, string | number | boolean | Uint8Array>>
+  /** When the task ends, POST its final status there as JSON (a retried task of its own). Loopback or public http(s). */
+  readonly webhook?: string
+}
+
+export interface TaskError {
+  readonly name: string
+  readonly message: string
+  readonly stack?: string
+  readonly code?: string
+}
+
+interface Timings {
+  readonly enqueuedAtMs: number
+  /** From enqueue call to durable, as the enqueuer saw it; undefined where unknown. */
+  readonly storeMs: number | undefined
+  /** From durable (or due) to first delivery. */
+  readonly waitMs: number | undefined
+  /** Run time of the last attempt. */
+  readonly runMs: number | undefined
+}
+
+interface StatusBase {
+  readonly id: MessageId
+  readonly task: string
+  readonly attempts: number
+  readonly timings: Timings
+}
+
+export type TaskStatus<Output> =
+  | (StatusBase & { readonly state: 'queued' })
+  | (StatusBase & { readonly state: 'delayed'; readonly dueAtMs: number })
+  | (StatusBase & { readonly state: 'running'; readonly progress: number | undefined; readonly data: unknown })
+  | (StatusBase & { readonly state: 'succeeded'; readonly result: Output; readonly endedAtMs: number })
+  | (StatusBase & { readonly state: 'retrying'; readonly error: TaskError; readonly nextAttemptAtMs: number })
+  | (StatusBase & { readonly state: 'failed'; readonly reason: string; readonly error: TaskError | undefined; readonly endedAtMs: number })
+  | (StatusBase & { readonly state: 'cancelled'; readonly endedAtMs: number })
+  | (StatusBase & { readonly state: 'discarded'; readonly reason: string; readonly endedAtMs: number })
+
+export interface Job<Output> {
+  readonly id: MessageId
+  readonly task: string
+  /** Rejects with `not-found` when nothing is known of it (any more). */
+  status(): Promise<TaskStatus<Output>>
+  /** Waits for the end. Rejects with `task-failed`, `task-cancelled` or `timeout` (which ends the wait, not the task). Default: waits for ever. */
+  result(options?: { readonly timeoutMs?: number }): Promise<Output>
+  /** Every change of status or progress until the end; the first is the present one. */
+  watch(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<TaskStatus<Output>>
+  /** Queued: gone at once. Running: its `ctx.signal` aborts and it is not retried. false: it had ended already. */
+  cancel(): Promise<boolean>
+  /** A failed (kept) task goes back to its queue with its attempts reset. false: not failed. */
+  retry(): Promise<boolean>
+}
+
+export interface WorkOptions {
+  /** Tasks run at one time by this worker, over all its queues. Default 10. */
+  readonly concurrency?: number
+  /** How long a stop waits for running tasks before it aborts them and gives them back unspent, ms. Default 25,000. */
+  readonly drainMs?: number
+  /** Stop on SIGTERM and SIGINT, exit at once on the second. Default false (the CLI sets it). */
+  readonly handleSignals?: boolean
+}
+
+export interface Worker {
+  readonly running: number
+  /** Stops claiming, drains, then aborts and releases without spending an attempt. Idempotent. */
+  stop(options?: { readonly drainMs?: number }): Promise<void>
+  /** Resolves when the worker has stopped. */
+  readonly stopped: Promise<void>
+}
