@@ -1,14 +1,8 @@
-import { randomInt } from 'node:crypto'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 const source = (file: string): string => fileURLToPath(new URL(`./src/${file}`, import.meta.url))
-/** One seed for every random example of a run (test/house/seed.ts); set it to draw the same ones again. */
-if (process.env['SPINDLE_SEED'] === undefined) {
-  process.env['SPINDLE_SEED'] = String(randomInt(2 ** 31))
-  console.log(`seed ${process.env['SPINDLE_SEED']} (SPINDLE_SEED draws the same examples again)`)
-}
 const long = process.env['SPINDLE_TEST_LONG'] === '1'
 
 export default defineConfig({

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import manifest from '../package.json' with { type: 'json' }
 
 /** Judges what users would install: builds, packs, lints the tarball, and loads every entry point in plain Node. */
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
-const LOAD_LIMIT_MS = 20_000
+const LOAD_LIMIT_MS = 10_000
 
 function run(command: string, args: readonly string[]): void {
   execFileSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'] })
@@ -23,10 +23,12 @@ function loadEveryEntryPoint(): void {
     .filter((subpath) => !subpath.endsWith('.json'))
     .map((subpath) => manifest.name + subpath.slice(1))
   const program = `for (const name of ${JSON.stringify(names)}) await import(name)`
-  execFileSync(process.execPath, ['--input-type=module', '--eval', program], {
+  const loaded = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
     stdio: 'inherit',
     timeout: LOAD_LIMIT_MS,
   })
+  if (loaded.signal !== null) throw new Error(`an imported module kept the process alive for ${LOAD_LIMIT_MS / 1000} s`)
+  if (loaded.status !== 0) throw new Error('an entry point could not be loaded')
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'spindle-pack-'))

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -78,6 +79,10 @@ async function runVitest(filters: readonly string[], long: boolean, tally: Tally
   const folder = mkdtempSync(join(tmpdir(), 'spindle-test-'))
   const file = join(folder, 'tally.json')
   process.env['SPINDLE_TALLY'] = file
+  process.env['SPINDLE_SEED'] ??= String(randomInt(2 ** 31))
+  console.log(
+    `seed ${process.env['SPINDLE_SEED']}: SPINDLE_SEED=${process.env['SPINDLE_SEED']} draws the same examples`,
+  )
   const startedMs = performance.now()
   const { ok, output } = await run(
     ['node_modules/.bin/vitest', 'run', '--reporter=default', '--reporter=./scripts/vitest-tally.ts', ...filters],
