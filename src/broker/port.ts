@@ -28,12 +28,12 @@ export interface Port {
   receive(request: ReceiveRequest, signal?: AbortSignal): Promise<Delivery[]>
   settle(settlements: readonly SettleRequest[]): Promise<SettleOutcome[]>
   extend(receipts: readonly Receipt[], leaseMs: number): Promise<ExtendOutcome[]>
-  /** One atomic unit: every step happens, or none and it rejects with `aborted`. */
+  /** One atomic unit: every step happens, or none and it rejects with `aborted` (also when an append is a duplicate). Outcomes in step order; a publish gives one for each bound queue. */
   transact(steps: readonly Step[]): Promise<Outcome[]>
 
   find(id: MessageId): Promise<MessageView | undefined>
   browse(request: BrowseRequest): Promise<BrowsePage>
-  measure(queues?: readonly string[]): Promise<QueueMeasure[]>
+  measure(queues?: readonly string[]): Promise<MeasuredQueue[]>
   purge(queue: string): Promise<number>
 
   /** The application's records. Keys are free text; those that start with `spindle/` are Spindle's own. */
@@ -45,7 +45,7 @@ export interface Port {
   /** Hears announcements of one channel. The broker itself announces on `message/ID` each time that message settles or changes state. */
   listen(channel: string, heard: (data: Uint8Array) => void): () => void
 
-  /** Ends leases and waits of this process as its death would, without spending attempts; then lets go of the store. */
+  /** Ends the waits of this process (they answer []) and lets go of the store. Leases it still holds run out by their clock; those of a joined process are given back at once, unspent. */
   close(): Promise<void>
 }
 
@@ -62,6 +62,14 @@ export interface ReceiveRequest {
 export interface SettleRequest {
   readonly receipt: Receipt
   readonly how: Settlement
+  /** Whose receipt it is. Pass it where known: only then can the broker announce `message/ID`. */
+  readonly id?: MessageId
+}
+
+/** A queue's figures, and how long its consumers take. */
+export type MeasuredQueue = QueueMeasure & {
+  /** 99th percentile of the time from delivery to settlement, ms, over a recent sample; undefined before there is one. */
+  readonly runP99Ms: number | undefined
 }
 
 export interface TopicView {
@@ -73,7 +81,7 @@ export interface TopicView {
 export type SimpleStep =
   | { readonly kind: 'append'; readonly queue: string; readonly message: NewMessage }
   | { readonly kind: 'publish'; readonly topic: string; readonly message: NewMessage }
-  | { readonly kind: 'settle'; readonly receipt: Receipt; readonly how: Settlement }
+  | { readonly kind: 'settle'; readonly receipt: Receipt; readonly how: Settlement; readonly id?: MessageId }
   | { readonly kind: 'record'; readonly key: string; readonly value: Uint8Array | null; readonly expect?: number }
 
 /** `count` adds to a counter record and takes the steps of `then` in the same unit when it reaches `at`: a join. */

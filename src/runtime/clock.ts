@@ -7,8 +7,8 @@ export interface Clock {
   wallMs(): number
   /** Milliseconds since an arbitrary origin; never goes back. For durations and deadlines. */
   monotonicMs(): number
-  /** Calls `fire` once, `delayMs` (>= 0) from now on the monotonic clock. A timer never keeps a process alive. */
-  setTimer(delayMs: number, fire: () => void): Timer
+  /** Calls `fire` once, `delayMs` (>= 0) from now on the monotonic clock. Only `keepAlive` keeps the process alive for it. */
+  setTimer(delayMs: number, fire: () => void, options?: { readonly keepAlive?: boolean }): Timer
 }
 
 export interface Timer {
@@ -22,12 +22,12 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  setTimer(delayMs, fire) {
+  setTimer(delayMs, fire, options) {
     let handle: NodeJS.Timeout
     const arm = (leftMs: number): void => {
       const stepMs = Math.min(Math.max(0, leftMs), LONGEST_TIMEOUT_MS)
       handle = setTimeout(() => (leftMs > stepMs ? arm(leftMs - stepMs) : fire()), stepMs)
-      handle.unref()
+      if (options?.keepAlive !== true) handle.unref()
     }
     arm(delayMs)
     return { cancel: () => clearTimeout(handle) }

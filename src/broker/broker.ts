@@ -1,0 +1,244 @@
+/** The broker: the port over one engine. It composes; each part decides. */
+import type { BrowsePage, BrowseRequest, Engine, Outcome, StoredRecord } from '../engine/engine.ts'
+import { SpindleError } from '../model/errors.ts'
+import { defaultLimits, type Limits } from '../model/limits.ts'
+import type { AppendOutcome, Delivery, ExtendOutcome, MessageId, MessageView, NewMessage, Receipt, SettleOutcome } from '../model/message.ts'
+import type { QueuePolicy } from '../model/policy.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Log } from '../runtime/log.ts'
+import { Announcer } from './announcer.ts'
+import { Catalog } from './catalog.ts'
+import { Dispatcher } from './dispatcher.ts'
+import type { MeasuredQueue, Port, ReceiveRequest, SettleRequest, Step, TopicView } from './port.ts'
+import { Publisher } from './publisher.ts'
+import { RunTimes } from './run-times.ts'
+import { Sweeper } from './sweeper.ts'
+
+const NOTHING = new Uint8Array(0)
+
+export class Broker implements Port {
+  readonly #engine: Engine
+  readonly #limits: Limits
+  readonly #announcer = new Announcer()
+  readonly #catalog: Catalog
+  readonly #publisher: Publisher
+  readonly #dispatcher: Dispatcher
+  readonly #runTimes: RunTimes
+  readonly #sweeper: Sweeper
+  #closing: Promise<void> | undefined
+
+  /** The engine must not be open yet: `start` opens it. */
+  constructor(parts: { engine: Engine; clock: Clock; log: Log; limits?: Limits }) {
+    const { engine, clock, log, limits = defaultLimits } = parts
+    this.#engine = engine
+    this.#limits = limits
+    this.#catalog = new Catalog(engine)
+    this.#runTimes = new RunTimes(clock)
+    this.#publisher = new Publisher({ engine, catalog: this.#catalog, limits })
+    this.#dispatcher = new Dispatcher({
+      engine,
+      clock,
+      limits,
+      shareable: (queue) => this.#catalog.policy(queue)?.groups.kind === 'none',
+      delivered: (deliveries, request) => this.#delivered(deliveries, request),
+    })
+    this.#sweeper = new Sweeper({
+      engine,
+      clock,
+      failed: (fault) => log.error('the store stopped: time-driven changes end here', { fault }),
+    })
+  }
+
+  async start(): Promise<void> {
+    await this.#engine.open()
+    await this.#catalog.load()
+    this.#dispatcher.start()
+    this.#sweeper.start()
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#stop()
+    return this.#closing
+  }
+
+  async #stop(): Promise<void> {
+    this.#sweeper.stop()
+    this.#dispatcher.close()
+    await this.#engine.close()
+  }
+
+  declareQueue(queue: string, policy: Partial<QueuePolicy>): Promise<QueuePolicy> {
+    return this.#catalog.declareQueue(queue, policy)
+  }
+
+  deleteQueue(queue: string): Promise<boolean> {
+    this.#runTimes.forget(queue)
+    return this.#catalog.deleteQueue(queue)
+  }
+
+  declareTopic(topic: string): Promise<void> {
+    return this.#catalog.declareTopic(topic)
+  }
+
+  deleteTopic(topic: string): Promise<boolean> {
+    return this.#catalog.deleteTopic(topic)
+  }
+
+  bind(topic: string, queue: string): Promise<void> {
+    return this.#catalog.bind(topic, queue)
+  }
+
+  unbind(topic: string, queue: string): Promise<void> {
+    return this.#catalog.unbind(topic, queue)
+  }
+
+  async listTopics(): Promise<TopicView[]> {
+    return this.#catalog.topics()
+  }
+
+  append(queue: string, messages: readonly NewMessage[]): Promise<AppendOutcome[]> {
+    return faultsAsRejections(() => {
+      for (const { delayMs, ttlMs } of messages) this.#expect(queue, delayMs, ttlMs)
+      return this.#publisher.append(queue, messages)
+    })
+  }
+
+  publish(topic: string, messages: readonly NewMessage[]): Promise<AppendOutcome[][]> {
+    return faultsAsRejections(() => {
+      for (const queue of this.#catalog.bound(topic) ?? []) {
+        for (const { delayMs, ttlMs } of messages) this.#expect(queue, delayMs, ttlMs)
+      }
+      return this.#publisher.publish(topic, messages)
+    })
+  }
+
+  receive(request: ReceiveRequest, signal?: AbortSignal): Promise<Delivery[]> {
+    const { max, waitMs = 0 } = request
+    if (!Number.isInteger(max) || max < 1 || max > this.#limits.receiveMax) {
+      return Promise.reject(invalid(request.queue, `max is ${max} but must be 1 to ${this.#limits.receiveMax}`))
+    }
+    if (!(waitMs >= 0)) return Promise.reject(invalid(request.queue, `waitMs is ${waitMs} but must be 0 or more`))
+    return this.#dispatcher.receive(request, signal)
+  }
+
+  settle(settlements: readonly SettleRequest[]): Promise<SettleOutcome[]> {
+    return faultsAsRejections(() => {
+      this.#settling(settlements)
+      const units = settlements.map(({ receipt, how }) => ({ ops: [{ kind: 'settle', receipt, how } as const] }))
+      return this.#engine.commit(units).then((outcomes) => {
+        this.#settled(settlements)
+        return outcomes.map(([outcome]) => settleOutcome(outcome))
+      })
+    })
+  }
+
+  extend(receipts: readonly Receipt[], leaseMs: number): Promise<ExtendOutcome[]> {
+    this.#sweeper.expect(leaseMs)
+    return this.#engine.extend(receipts, leaseMs)
+  }
+
+  renewHolder(holder: string, ttlMs: number): Promise<void> {
+    this.#sweeper.expect(ttlMs)
+    return this.#engine.renewHolder(holder, ttlMs)
+  }
+
+  releaseHolder(holder: string, options?: { readonly spend?: boolean }): Promise<void> {
+    return this.#engine.releaseHolder(holder, options)
+  }
+
+  transact(steps: readonly Step[]): Promise<Outcome[]> {
+    const settlements = steps.filter((step) => step.kind === 'settle')
+    return faultsAsRejections(() => {
+      this.#settling(settlements)
+      for (const step of steps) if (step.kind === 'append') this.#expect(step.queue, step.message.delayMs, step.message.ttlMs)
+      return this.#publisher.transact(steps).then((outcomes) => {
+        this.#settled(settlements)
+        return outcomes
+      })
+    })
+  }
+
+  find(id: MessageId): Promise<MessageView | undefined> {
+    return this.#engine.find(id)
+  }
+
+  browse(request: BrowseRequest): Promise<BrowsePage> {
+    return this.#engine.browse(request)
+  }
+
+  async measure(queues?: readonly string[]): Promise<MeasuredQueue[]> {
+    const measures = await this.#engine.measure(queues)
+    return measures.map((measure) => ({ ...measure, runP99Ms: this.#runTimes.p99Ms(measure.queue) }))
+  }
+
+  async purge(queue: string): Promise<number> {
+    const [[outcome] = []] = await this.#engine.commit([{ ops: [{ kind: 'purge', queue }] }])
+    return outcome?.kind === 'purged' ? outcome.count : 0
+  }
+
+  read(key: string): Promise<StoredRecord | undefined> {
+    return this.#engine.read(key)
+  }
+
+  scan(prefix: string, options: { readonly after?: string; readonly limit: number }): Promise<StoredRecord[]> {
+    return this.#engine.scan(prefix, options)
+  }
+
+  announce(channel: string, data: Uint8Array): void {
+    this.#announcer.announce(channel, data)
+  }
+
+  listen(channel: string, heard: (data: Uint8Array) => void): () => void {
+    return this.#announcer.listen(channel, heard)
+  }
+
+  #delivered(deliveries: Delivery[], request: ReceiveRequest): void {
+    if (deliveries.length === 0) return
+    const { lease } = request
+    if (lease?.kind !== 'holder') {
+      this.#sweeper.expect(lease?.leaseMs ?? this.#catalog.policy(request.queue)?.leaseMs ?? 0)
+    }
+    this.#runTimes.delivered(deliveries)
+    if (!this.#announcer.quiet) for (const { id } of deliveries) this.#announcer.announce(`message/${id}`, NOTHING)
+  }
+
+  #settling(settlements: readonly SettleRequest[]): void {
+    for (const { receipt, how } of settlements) {
+      this.#runTimes.settled(receipt)
+      if (how.kind === 'release' && how.delayMs !== undefined) this.#sweeper.expect(how.delayMs)
+      else if (how.kind === 'ack' && how.retainMs !== undefined) this.#sweeper.expect(how.retainMs)
+    }
+  }
+
+  #settled(settlements: readonly SettleRequest[]): void {
+    if (this.#announcer.quiet) return
+    for (const { id } of settlements) if (id !== undefined) this.#announcer.announce(`message/${id}`, NOTHING)
+  }
+
+  /** Wakes the sweeper in time for what this append will need. */
+  #expect(queue: string, delayMs: number | undefined, ttlMs: number | undefined): void {
+    const policy = this.#catalog.policy(queue)
+    const delay = delayMs ?? policy?.delayMs ?? 0
+    const ttl = ttlMs ?? policy?.ttlMs ?? null
+    if (delay > 0) this.#sweeper.expect(delay)
+    if (ttl !== null) this.#sweeper.expect(ttl)
+  }
+}
+
+function settleOutcome(outcome: Outcome | undefined): SettleOutcome {
+  if (outcome?.kind === 'settled' || outcome?.kind === 'stale') return outcome
+  throw new Error(`the engine answered a settle with '${outcome?.kind}'`)
+}
+
+function invalid(queue: string, why: string): SpindleError {
+  return new SpindleError('invalid-argument', `receive from '${queue}': ${why}`)
+}
+
+/** A check that throws before anything was asked of the engine reaches the caller as a rejection, like every other fault. */
+function faultsAsRejections<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return call()
+  } catch (fault) {
+    return Promise.reject(fault)
+  }
+}

@@ -1,0 +1,99 @@
+import type { Port } from '../broker/port.ts'
+import type { Settlement } from '../engine/engine.ts'
+import { NOTE_BYTES_MAX } from '../model/limits.ts'
+import type { Death, Delivery, ExtendOutcome, MessageId, Receipt, SettleOutcome } from '../model/message.ts'
+import type { Headers, Message } from './api.ts'
+import { decodeContent } from './content.ts'
+
+const ACK = { kind: 'ack' } as const
+
+/** One delivery in an application's hands. The content is decoded when it is first looked at. */
+export class LeasedMessage<T> implements Message<T> {
+  readonly #port: Port
+  readonly #delivery: Delivery
+  #decoded: ReturnType<typeof decodeContent> | undefined
+
+  constructor(port: Port, delivery: Delivery) {
+    this.#port = port
+    this.#delivery = delivery
+  }
+
+  get id(): MessageId {
+    return this.#delivery.id
+  }
+
+  get receipt(): Receipt {
+    return this.#delivery.receipt
+  }
+
+  get queue(): string {
+    return this.#delivery.queue
+  }
+
+  /** The sender promised `T` to the same typed queue; bodies of other origin are the consumer's to check. */
+  get body(): T {
+    return this.#content.body as T
+  }
+
+  get headers(): Headers {
+    return this.#content.headers
+  }
+
+  get type(): string | undefined {
+    return this.#content.type
+  }
+
+  get group(): string | undefined {
+    return this.#delivery.groupId
+  }
+
+  get priority(): number {
+    return this.#delivery.priority
+  }
+
+  get attempt(): number {
+    return this.#delivery.attempts
+  }
+
+  get enqueuedAtMs(): number {
+    return this.#delivery.enqueuedAtMs
+  }
+
+  get history(): readonly Death[] {
+    return this.#delivery.history
+  }
+
+  ack(): Promise<SettleOutcome> {
+    return this.#settle(ACK)
+  }
+
+  release(options: { readonly delayMs?: number; readonly spend?: boolean; readonly error?: unknown } = {}): Promise<SettleOutcome> {
+    const { error, ...how } = options
+    return this.#settle({ kind: 'release', ...how, ...(error === undefined ? {} : { note: errorNote(error) }) })
+  }
+
+  bury(reason: string, error?: unknown): Promise<SettleOutcome> {
+    return this.#settle({ kind: 'bury', reason, ...(error === undefined ? {} : { note: errorNote(error) }) })
+  }
+
+  extend(leaseMs: number): Promise<ExtendOutcome> {
+    return this.#port.extend([this.receipt], leaseMs).then(([outcome]) => outcome ?? { kind: 'stale' })
+  }
+
+  get #content(): ReturnType<typeof decodeContent> {
+    this.#decoded ??= decodeContent(this.#delivery.content)
+    return this.#decoded
+  }
+
+  #settle(how: Settlement): Promise<SettleOutcome> {
+    return this.#port
+      .settle([{ receipt: this.receipt, how, id: this.id }])
+      .then(([outcome]) => outcome ?? { kind: 'stale' })
+  }
+}
+
+/** What people will read about a failure: the error's own words, cut to the limit of a note. */
+function errorNote(error: unknown): Uint8Array {
+  const text = error instanceof Error ? (error.stack ?? `${error.name}: ${error.message}`) : String(error)
+  return new TextEncoder().encode(text).subarray(0, NOTE_BYTES_MAX)
+}

@@ -1,0 +1,144 @@
+import type { Port, ReceiveRequest } from '../broker/port.ts'
+import type { BrowsePage, QueueMeasure } from '../engine/engine.ts'
+import { SpindleError } from '../model/errors.ts'
+import type { AppendOutcome, MessageId, MessageState, NewMessage, Receipt, SettleOutcome } from '../model/message.ts'
+import type { Message, Queue, ReceiveOptions, SendOptions } from './api.ts'
+import { encodeContent } from './content.ts'
+import { LeasedMessage } from './leased-message.ts'
+
+/** How long one turn of `messages()` waits at the broker before it asks again, ms. */
+const WAIT_TURN_MS = 20_000
+const BROWSE_LIMIT = 100
+const ACK = { kind: 'ack' } as const
+
+export class PortQueue<T> implements Queue<T> {
+  readonly name: string
+  readonly #port: Port
+
+  constructor(port: Port, name: string) {
+    this.#port = port
+    this.name = name
+  }
+
+  send(body: T, options?: SendOptions): Promise<MessageId> {
+    return this.#port.append(this.name, [newMessage(body, options)]).then((outcomes) => storedId(outcomes[0], this.name))
+  }
+
+  sendMany(items: readonly { readonly body: T; readonly options?: SendOptions }[]): Promise<AppendOutcome[]> {
+    return this.#port.append(
+      this.name,
+      items.map(({ body, options }) => newMessage(body, options)),
+    )
+  }
+
+  receive(options: ReceiveOptions = {}): Promise<Message<T>[]> {
+    return this.#port
+      .receive(receiveRequest(this.name, options), options.signal)
+      .then((deliveries) => deliveries.map((delivery) => new LeasedMessage<T>(this.#port, delivery)))
+  }
+
+  async *messages(options: ReceiveOptions = {}): AsyncIterableIterator<Message<T>> {
+    const unread: Message<T>[] = []
+    try {
+      while (options.signal?.aborted !== true) {
+        unread.push(...(await this.receive({ waitMs: WAIT_TURN_MS, ...options })))
+        for (let message = unread.shift(); message !== undefined; message = unread.shift()) {
+          yield message
+          if (options.signal?.aborted === true) return
+        }
+      }
+    } finally {
+      // Whoever leaves the loop early must not leave the rest of the page hidden behind its leases.
+      if (options.settleOnDelivery !== true) {
+        await Promise.all(unread.map((message) => message.release({ spend: false })))
+      }
+    }
+  }
+
+  ack(...messages: readonly { readonly receipt: Receipt; readonly id?: MessageId }[]): Promise<SettleOutcome[]> {
+    return this.#port.settle(
+      messages.map(({ receipt, id }) => (id === undefined ? { receipt, how: ACK } : { receipt, how: ACK, id })),
+    )
+  }
+
+  browse({
+    states = ['ready', 'delayed', 'leased', 'dead'],
+    cursor,
+    limit = BROWSE_LIMIT,
+  }: {
+    readonly states?: readonly MessageState[]
+    readonly cursor?: string
+    readonly limit?: number
+  } = {}): Promise<BrowsePage> {
+    return this.#port.browse({ queue: this.name, states, limit, ...(cursor === undefined ? {} : { cursor }) })
+  }
+
+  async measure(): Promise<QueueMeasure & { readonly warnings: readonly string[] }> {
+    const [measured] = await this.#port.measure([this.name])
+    if (measured === undefined) throw new SpindleError('no-such-queue', `measure '${this.name}'`)
+    const { runP99Ms, ...measure } = measured
+    const { leaseMs } = measure.policy
+    const short = runP99Ms !== undefined && runP99Ms > leaseMs
+    const warnings = short
+      ? [
+          `leaseMs is ${leaseMs} but one delivery in a hundred takes ${Math.ceil(runP99Ms)} ms or more to settle: such messages are delivered twice. Raise leaseMs, or extend leases while the work runs.`,
+        ]
+      : []
+    return { ...measure, warnings }
+  }
+
+  purge(): Promise<number> {
+    return this.#port.purge(this.name)
+  }
+
+  delete(): Promise<boolean> {
+    return this.#port.deleteQueue(this.name)
+  }
+}
+
+/** The message that an application's `send` means. */
+export function newMessage(body: unknown, options: SendOptions = NO_OPTIONS): NewMessage {
+  const { type, headers } = options
+  const content = encodeContent(body, {
+    ...(type === undefined ? undefined : { type }),
+    ...(headers === undefined ? undefined : { headers }),
+  })
+  if (options === NO_OPTIONS) return { content }
+  const { delayMs, priority, group, dedupId, ttlMs } = options
+  return {
+    content,
+    ...(delayMs === undefined ? undefined : { delayMs }),
+    ...(priority === undefined ? undefined : { priority }),
+    ...(group === undefined ? undefined : { groupId: group }),
+    ...(dedupId === undefined ? undefined : { dedupId }),
+    ...(ttlMs === undefined ? undefined : { ttlMs }),
+  }
+}
+
+const NO_OPTIONS: SendOptions = Object.freeze({})
+
+/** The id of what is now stored (of a duplicate: the first one's); a refusal becomes a rejection. */
+export function storedId(outcome: AppendOutcome | undefined, target: string): MessageId {
+  switch (outcome?.kind) {
+    case 'stored':
+      return outcome.id
+    case 'duplicate':
+      return outcome.of
+    case 'refused':
+      throw new SpindleError(outcome.reason, `send to '${target}'`)
+    default:
+      throw new Error(`send to '${target}' was not answered`)
+  }
+}
+
+function receiveRequest(queue: string, options: ReceiveOptions): ReceiveRequest {
+  const { max = 1, waitMs, leaseMs, settleOnDelivery, consumer } = options
+  return {
+    queue,
+    max,
+    ...(waitMs === undefined ? undefined : { waitMs }),
+    ...(leaseMs === undefined ? undefined : { lease: { kind: 'clock', leaseMs } as const }),
+    ...(settleOnDelivery === undefined ? undefined : { settleOnDelivery }),
+    ...(consumer === undefined ? undefined : { consumer }),
+  }
+}

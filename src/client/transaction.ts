@@ -1,0 +1,33 @@
+import type { Port, Step } from '../broker/port.ts'
+import type { Receipt } from '../model/message.ts'
+import type { Queue, SendOptions, Topic, Transaction } from './api.ts'
+import { newMessage } from './queue.ts'
+
+/** Gathers steps; `commit` carries them out as one unit. */
+export class StepTransaction implements Transaction {
+  readonly #steps: Step[] = []
+
+  send<T>(queue: Queue<T>, body: T, options?: SendOptions): void {
+    this.#steps.push({ kind: 'append', queue: queue.name, message: newMessage(body, options) })
+  }
+
+  publish<T>(topic: Topic<T>, body: T, options?: SendOptions): void {
+    this.#steps.push({ kind: 'publish', topic: topic.name, message: newMessage(body, options) })
+  }
+
+  ack(message: { readonly receipt: Receipt }): void {
+    this.#steps.push({ kind: 'settle', receipt: message.receipt, how: { kind: 'ack' } })
+  }
+
+  store(key: string, value: unknown, options: { readonly expect?: number } = {}): void {
+    this.#steps.push({ kind: 'record', key, value: new TextEncoder().encode(JSON.stringify(value)), ...options })
+  }
+
+  remove(key: string): void {
+    this.#steps.push({ kind: 'record', key, value: null })
+  }
+
+  async commit(port: Port): Promise<void> {
+    await port.transact(this.#steps)
+  }
+}

@@ -1,0 +1,31 @@
+/** Spindle: what an application imports. */
+
+export type {
+  Headers,
+  HeaderValue,
+  Message,
+  PolicyInput,
+  Queue,
+  ReceiveOptions,
+  SendOptions,
+  Topic,
+  Transaction,
+} from './client/api.ts'
+export { FAILED_TOPIC } from './broker/port.ts'
+export type { QueueMeasure } from './engine/engine.ts'
+export { type ErrorCode, errorCatalogue, SpindleError } from './model/errors.ts'
+export { defaultLimits, type Limits } from './model/limits.ts'
+export type {
+  AppendOutcome,
+  Death,
+  ExtendOutcome,
+  MessageId,
+  MessageState,
+  MessageView,
+  Receipt,
+  SettleOutcome,
+} from './model/message.ts'
+export { defaultPolicy, type QueuePolicy } from './model/policy.ts'
+export { type OpenOptions, open } from './open.ts'
+export type { Spindle } from './spindle.ts'
+export * from './tasks/index.ts'

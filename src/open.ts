@@ -1,0 +1,67 @@
+/** One URL decides where messages live; everything behind it keeps the same words and promises. */
+import { Broker } from './broker/broker.ts'
+import type { Port } from './broker/port.ts'
+import { MemoryEngine } from './engine/memory/memory-engine.ts'
+import { SpindleError } from './model/errors.ts'
+import { defaultLimits, type Limits } from './model/limits.ts'
+import { type Clock, systemClock } from './runtime/clock.ts'
+import { type Log, silentLog } from './runtime/log.ts'
+import { type Random, systemRandom } from './runtime/random.ts'
+import { openFolder } from './server/folder.ts'
+import { Spindle } from './spindle.ts'
+import { createTasks } from './tasks/client.ts'
+
+export interface OpenOptions {
+  /** Overrides of the default limits. */
+  readonly limits?: Partial<Limits>
+  /** Where to say what a person should know. Default: nowhere. */
+  readonly log?: Log
+  /** For tests: time and chance. */
+  readonly clock?: Clock
+  readonly random?: Random
+}
+
+/**
+ * Opens a store: `memory:` (this process, gone with it) or `file:PATH` (a data folder: the first process owns it, others
+ * join it through a socket inside). Rejects with `unknown-url`, `corrupt`, `format-newer` or `folder-busy`.
+ */
+export async function open(url: string, options: OpenOptions = {}): Promise<Spindle> {
+  const { clock = systemClock, random = systemRandom, log = silentLog } = options
+  const limits = { ...defaultLimits, ...options.limits }
+  const parts = { clock, random, log, limits }
+  const port = await openPort(url, parts)
+  return new Spindle({ url, port, tasks: createTasks({ port, ...parts }) })
+}
+
+interface Parts {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly limits: Limits
+}
+
+async function openPort(url: string, parts: Parts): Promise<Port> {
+  if (url === 'memory:') {
+    const broker = new Broker({ engine: new MemoryEngine(parts), ...parts })
+    await broker.start()
+    return broker
+  }
+  if (url.startsWith('file:')) return openFolder(folderOf(url), parts)
+  throw new SpindleError('unknown-url', `open '${withoutPassword(url)}'`)
+}
+
+/** `file:./data`, `file:data` and `file:///var/data` alike; percent escapes only in the last form, as URLs have them. */
+function folderOf(url: string): string {
+  if (url.startsWith('file://')) {
+    const { pathname, host } = new URL(url)
+    if (host !== '' && host !== 'localhost') throw new SpindleError('unknown-url', `open '${url}' (a folder of another host)`)
+    return decodeURIComponent(pathname)
+  }
+  const path = url.slice('file:'.length)
+  if (path === '') throw new SpindleError('unknown-url', "open 'file:' (no path; say file:./data)")
+  return path
+}
+
+function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, '//***@')
+}

@@ -1,0 +1,95 @@
+/** What `open()` resolves to: queues, topics, transactions and tasks over one port. */
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Port } from './broker/port.ts'
+import type { PolicyInput, Queue, Topic, Transaction } from './client/api.ts'
+import { PortQueue } from './client/queue.ts'
+import { PortTopic } from './client/topic.ts'
+import { StepTransaction } from './client/transaction.ts'
+import type { QueueMeasure } from './engine/engine.ts'
+import type { MessageId, MessageView } from './model/message.ts'
+import type { TaskClient } from './tasks/client.ts'
+import type { AnyTask, EnqueueOptions, Job, TaskDefinition, Worker, WorkOptions } from './tasks/types.ts'
+
+export class Spindle {
+  /** The URL it was opened with. */
+  readonly url: string
+  readonly #port: Port
+  readonly #tasks: TaskClient
+
+  constructor(parts: { readonly url: string; readonly port: Port; readonly tasks: TaskClient }) {
+    this.url = parts.url
+    this.#port = parts.port
+    this.#tasks = parts.tasks
+  }
+
+  /** The port underneath, for front ends and other libraries; applications have no need of it. */
+  get port(): Port {
+    return this.#port
+  }
+
+  /** Declares the queue (idempotent; the fields given replace the ones in force) and hands it out, typed by its bodies. */
+  async queue<T = unknown>(name: string, policy: PolicyInput = {}): Promise<Queue<T>> {
+    await this.#port.declareQueue(name, policy)
+    return new PortQueue<T>(this.#port, name)
+  }
+
+  /** Declares the topic (idempotent). Bind queues to it; each published message is stored in all of them, in one commit. */
+  async topic<T = unknown>(name: string): Promise<Topic<T>> {
+    await this.#port.declareTopic(name)
+    return new PortTopic<T>(this.#port, name)
+  }
+
+  /**
+   * Gathers what `body` asks for and commits it as one unit once it returns: all of it is durable, or none of it
+   * happened. Rejects with `aborted` when a receipt is stale, a version differs or a send is refused or a duplicate.
+   */
+  async transaction<R>(body: (transaction: Transaction) => R | Promise<R>): Promise<R> {
+    const transaction = new StepTransaction()
+    const answer = await body(transaction)
+    await transaction.commit(this.#port)
+    return answer
+  }
+
+  /** The application's own JSON value under `key`; undefined when there is none. */
+  async load(key: string): Promise<{ readonly value: unknown; readonly version: number } | undefined> {
+    const record = await this.#port.read(key)
+    return record && { value: JSON.parse(new TextDecoder().decode(record.value)), version: record.version }
+  }
+
+  /** Where a message is and what became of it; undefined when it is gone. */
+  find(id: MessageId): Promise<MessageView | undefined> {
+    return this.#port.find(id)
+  }
+
+  /** Every queue's counts, age and totals. */
+  measure(): Promise<QueueMeasure[]> {
+    return this.#port.measure()
+  }
+
+  /** Validates the input (`invalid-input`), stores the task and hands out its job: 202 Accepted. */
+  enqueue<N extends string, S extends StandardSchemaV1, O>(
+    task: TaskDefinition<N, S, O>,
+    input: StandardSchemaV1.InferInput<S>,
+    options?: EnqueueOptions,
+  ): Promise<Job<O>> {
+    return this.#tasks.enqueue(task, input, options)
+  }
+
+  /** The job of an id that was handed out earlier, in whatever process. */
+  job<N extends string, S extends StandardSchemaV1, O>(id: string, task: TaskDefinition<N, S, O>): Job<O>
+  job(id: string): Job<unknown>
+  job(id: string, task?: AnyTask): Job<unknown> {
+    return this.#tasks.job(id, task)
+  }
+
+  /** Runs tasks of these definitions until the worker is stopped. */
+  work(tasks: readonly AnyTask[], options?: WorkOptions): Promise<Worker> {
+    return this.#tasks.work(tasks, options)
+  }
+
+  /** Ends waits and workers of this process, then lets go of the store. Idempotent. */
+  async close(): Promise<void> {
+    await this.#tasks.close()
+    await this.#port.close()
+  }
+}
