@@ -214,7 +214,8 @@ export type LeaseTerm =
 
 export type LeaseSource =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'dead' }
+  /** `ids`: only those of them that are dead (to retry one). */
+  | { readonly kind: 'dead'; readonly ids?: readonly MessageId[] }
   | { readonly kind: 'delayed' }
   | { readonly kind: 'ids'; readonly ids: readonly MessageId[] }
 
