@@ -146,12 +146,12 @@ export class Broker implements Port {
     return this.#engine.releaseHolder(holder, options)
   }
 
-  transact(steps: readonly Step[]): Promise<Outcome[]> {
+  transact(steps: readonly Step[], options?: { readonly relaxed?: boolean }): Promise<Outcome[]> {
     const settlements = steps.filter((step) => step.kind === 'settle')
     return faultsAsRejections(() => {
       this.#settling(settlements)
       for (const step of steps) if (step.kind === 'append') this.#expect(step.queue, step.message.delayMs, step.message.ttlMs)
-      return this.#publisher.transact(steps).then((outcomes) => {
+      return this.#publisher.transact(steps, options).then((outcomes) => {
         this.#settled(settlements)
         return outcomes
       })

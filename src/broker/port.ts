@@ -28,8 +28,16 @@ export interface Port {
   receive(request: ReceiveRequest, signal?: AbortSignal): Promise<Delivery[]>
   settle(settlements: readonly SettleRequest[]): Promise<SettleOutcome[]>
   extend(receipts: readonly Receipt[], leaseMs: number): Promise<ExtendOutcome[]>
-  /** One atomic unit: every step happens, or none and it rejects with `aborted` (also when an append is a duplicate). Outcomes in step order; a publish gives one for each bound queue. */
-  transact(steps: readonly Step[]): Promise<Outcome[]>
+  /**
+   * One atomic unit: every step happens, or none and it rejects with `aborted` (also when an append is a duplicate). Outcomes in step order; a publish gives one for each bound queue.
+   * `relaxed`: a unit that only writes records or settles may resolve before the sync (see `Unit.relaxed`). Default false.
+   */
+  transact(steps: readonly Step[], options?: { readonly relaxed?: boolean }): Promise<Outcome[]>
+
+  /** The holder (a process or connection, named by leases) is alive for `ttlMs` more; then its leases end as lost ones do. */
+  renewHolder(holder: string, ttlMs: number): Promise<void>
+  /** Ends a holder now. `spend: false` gives the attempts of its leases back; default true. Idempotent. */
+  releaseHolder(holder: string, options?: { readonly spend?: boolean }): Promise<void>
 
   find(id: MessageId): Promise<MessageView | undefined>
   browse(request: BrowseRequest): Promise<BrowsePage>

@@ -45,7 +45,7 @@ export class Publisher {
     return this.#engine.commit(units).then((outcomes) => outcomes.map((unit) => unit.map(appendOutcome)))
   }
 
-  async transact(steps: readonly Step[]): Promise<Outcome[]> {
+  async transact(steps: readonly Step[], options: { readonly relaxed?: boolean } = {}): Promise<Outcome[]> {
     this.#checkBatch(steps.length, 'commit a transaction')
     const ops: Op[] = steps.flatMap((step): Op[] =>
       step.kind === 'count'
@@ -53,7 +53,7 @@ export class Publisher {
         : this.#ops(step),
     )
     if (ops.length === 0) return []
-    const [outcomes = []] = await this.#engine.commit([{ ops }])
+    const [outcomes = []] = await this.#engine.commit([{ ops, ...options }])
     const failed = outcomes.findIndex(({ kind }) => !SUCCESSES.has(kind))
     if (failed < 0) return outcomes
     const cause = outcomes.findIndex(({ kind }) => kind !== 'aborted' && !SUCCESSES.has(kind))
