@@ -39,12 +39,13 @@ export class PortQueue<T> implements Queue<T> {
 
   async *messages(options: ReceiveOptions = {}): AsyncIterableIterator<Message<T>> {
     const unread: Message<T>[] = []
+    const stopped = (): boolean => options.signal?.aborted === true
     try {
-      while (options.signal?.aborted !== true) {
+      while (!stopped()) {
         unread.push(...(await this.receive({ waitMs: WAIT_TURN_MS, ...options })))
         for (let message = unread.shift(); message !== undefined; message = unread.shift()) {
           yield message
-          if (options.signal?.aborted === true) return
+          if (stopped()) return
         }
       }
     } finally {
