@@ -1,0 +1,213 @@
+/**
+ * Values <-> the bytes of a message.
+ *
+ *   head: | kind (1 byte) | UTF-8 JSON { type?, headers?, task? }, absent when it would be empty |
+ *   body: kind 0 bytes as they are | 1 UTF-8 text | 2 UTF-8 JSON (empty: undefined)
+ *
+ * A header whose value is bytes is written as { "$bytes": base64 }. An empty head means kind 0 and nothing else.
+ */
+import { SpindleError } from '../model/errors.ts'
+import type { Content } from '../model/message.ts'
+import type { Headers, HeaderValue } from './api.ts'
+
+export type ContentKind = 'bytes' | 'text' | 'json'
+
+/** What travels in the head beside the kind of the body. */
+export interface ContentMeta {
+  readonly type?: string
+  readonly headers?: Headers
+  /** What the task executor must know; no front end fills it from headers of the wire. */
+  readonly task?: TaskMeta
+}
+
+export interface TaskMeta {
+  /** Where to POST the final status. */
+  readonly webhook?: string
+  /** The delay it was enqueued with, ms, so that it is not counted as waiting. */
+  readonly delayMs?: number
+}
+
+export interface DecodedHead {
+  readonly kind: ContentKind
+  readonly type: string | undefined
+  /** Frozen, without a prototype: a header named `__proto__` is a header like any other. */
+  readonly headers: Headers
+  readonly task: TaskMeta
+}
+
+export interface DecodedContent extends DecodedHead {
+  readonly body: unknown
+}
+
+const BYTES = 0
+const TEXT = 1
+const JSON_KIND = 2
+const kindNames: readonly ContentKind[] = ['bytes', 'text', 'json']
+const plainHeads = [BYTES, TEXT, JSON_KIND].map((kind) => Uint8Array.of(kind))
+
+const NO_HEADERS: Headers = Object.freeze(Object.create(null) as Record<string, HeaderValue>)
+const NO_TASK: TaskMeta = Object.freeze({})
+const EMPTY_BODY = new Uint8Array(0)
+
+/** Most messages of a store have one of few heads; both memos forget everything when they are full. */
+const MEMO_ENTRIES_MAX = 512
+const MEMO_HEAD_BYTES_MAX = 128
+const encodedTypes = new Map<string, Uint8Array>()
+const decodedHeads = new Map<string, DecodedHead>()
+
+/** Strings become text, Uint8Array bytes, the rest JSON. Rejects what JSON cannot carry with `invalid-argument`. */
+export function encodeContent(body: unknown, meta: ContentMeta = NO_META): Content {
+  if (typeof body === 'string') return { body: Buffer.from(body, 'utf8'), head: encodeHead(TEXT, meta) }
+  if (body instanceof Uint8Array) return { body, head: encodeHead(BYTES, meta) }
+  return encodeJsonContent(body, meta)
+}
+
+const NO_META: ContentMeta = Object.freeze({})
+
+/** As `encodeContent`, but a string or bytes become JSON too: the inputs of tasks. */
+export function encodeJsonContent(body: unknown, meta: ContentMeta): Content {
+  return { body: encodeJson(body), head: encodeHead(JSON_KIND, meta) }
+}
+
+export function decodeContent(content: Content): DecodedContent {
+  const head = decodeHead(content.head)
+  return { ...head, body: decodeBody(head.kind, content.body) }
+}
+
+/** Never throws: a head that cannot be read is that of plain bytes. The answer is shared; it is frozen. */
+export function decodeHead(head: Uint8Array): DecodedHead {
+  const memoKey = head.length <= MEMO_HEAD_BYTES_MAX ? asBuffer(head).latin1Slice() : undefined
+  const known = memoKey === undefined ? undefined : decodedHeads.get(memoKey)
+  if (known !== undefined) return known
+  const decoded = Object.freeze(readHead(head))
+  if (memoKey !== undefined) {
+    if (decodedHeads.size >= MEMO_ENTRIES_MAX) decodedHeads.clear()
+    decodedHeads.set(memoKey, decoded)
+  }
+  return decoded
+}
+
+/** Throws `invalid-argument` for a body marked as JSON that is none. */
+export function decodeBody(kind: ContentKind, body: Uint8Array): unknown {
+  switch (kind) {
+    case 'bytes':
+      return body
+    case 'text':
+      return decodeText(body)
+    case 'json':
+      if (body.length === 0) return undefined
+      try {
+        return JSON.parse(decodeText(body))
+      } catch (cause) {
+        throw new SpindleError('invalid-argument', 'read a body that is marked as JSON', { cause })
+      }
+    default:
+      return kind satisfies never
+  }
+}
+
+export function decodeText(bytes: Uint8Array): string {
+  return asBuffer(bytes).toString('utf8')
+}
+
+function encodeJson(value: unknown): Uint8Array {
+  if (value === undefined) return EMPTY_BODY
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value)
+  } catch (cause) {
+    throw new SpindleError('invalid-argument', `encode a ${typeof value} as JSON`, { cause })
+  }
+  if (text === undefined) throw new SpindleError('invalid-argument', `encode a ${typeof value} as JSON`)
+  return Buffer.from(text, 'utf8')
+}
+
+function encodeHead(kind: number, { type, headers, task }: ContentMeta): Uint8Array {
+  if (headers !== undefined || task !== undefined) {
+    return headBytes(kind, { type, ...(headers === undefined ? {} : { headers: encodeHeaders(headers) }), task })
+  }
+  if (type === undefined) return plainHeads[kind] as Uint8Array
+  const memoKey = `${kind}${type}`
+  let head = encodedTypes.get(memoKey)
+  if (head === undefined) {
+    if (encodedTypes.size >= MEMO_ENTRIES_MAX) encodedTypes.clear()
+    head = headBytes(kind, { type })
+    encodedTypes.set(memoKey, head)
+  }
+  return head
+}
+
+function headBytes(kind: number, meta: object): Uint8Array {
+  const json = Buffer.from(JSON.stringify(meta), 'utf8')
+  const head = new Uint8Array(1 + json.length)
+  head[0] = kind
+  head.set(json, 1)
+  return head
+}
+
+function encodeHeaders(headers: Headers): Record<string, unknown> {
+  const encoded = Object.create(null) as Record<string, unknown>
+  for (const [name, value] of Object.entries(headers)) {
+    if (value instanceof Uint8Array) encoded[name] = { $bytes: asBuffer(value).toString('base64') }
+    else if (isPlainHeader(value)) encoded[name] = value
+    else throw new SpindleError('invalid-argument', `encode header '${name}' (a ${typeof value})`)
+  }
+  return encoded
+}
+
+function readHead(head: Uint8Array): DecodedHead {
+  const kind = kindNames[head[0] ?? BYTES]
+  if (kind === undefined) return { kind: 'bytes', type: undefined, headers: NO_HEADERS, task: NO_TASK }
+  const meta = head.length > 1 ? parseObject(decodeText(head.subarray(1))) : {}
+  return {
+    kind,
+    type: typeof meta['type'] === 'string' ? meta['type'] : undefined,
+    headers: readHeaders(meta['headers']),
+    task: readTask(meta['task']),
+  }
+}
+
+function readHeaders(encoded: unknown): Headers {
+  if (!isObject(encoded)) return NO_HEADERS
+  const headers = Object.create(null) as Record<string, HeaderValue>
+  for (const [name, value] of Object.entries(encoded)) {
+    if (isPlainHeader(value)) headers[name] = value
+    else if (isObject(value) && typeof value['$bytes'] === 'string') {
+      headers[name] = new Uint8Array(Buffer.from(value['$bytes'], 'base64'))
+    }
+  }
+  return Object.freeze(headers)
+}
+
+function readTask(encoded: unknown): TaskMeta {
+  if (!isObject(encoded)) return NO_TASK
+  const { webhook, delayMs } = encoded
+  return Object.freeze({
+    ...(typeof webhook === 'string' ? { webhook } : {}),
+    ...(typeof delayMs === 'number' ? { delayMs } : {}),
+  })
+}
+
+function isPlainHeader(value: unknown): value is string | number | boolean {
+  return (
+    typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))
+  )
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function parseObject(json: string): Record<string, unknown> {
+  try {
+    const parsed: unknown = JSON.parse(json)
+    return isObject(parsed) ? parsed : {}
+  } catch {
+    return {}
+  }
+}
+
+/** A view, not a copy. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
