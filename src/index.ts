@@ -1,5 +1,6 @@
 /** Spindle: what an application imports. */
 
+export { FAILED_TOPIC } from './broker/port.ts'
 export type {
   Headers,
   HeaderValue,
@@ -11,7 +12,6 @@ export type {
   Topic,
   Transaction,
 } from './client/api.ts'
-export { FAILED_TOPIC } from './broker/port.ts'
 export type { QueueMeasure } from './engine/engine.ts'
 export { type ErrorCode, errorCatalogue, SpindleError } from './model/errors.ts'
 export { defaultLimits, type Limits } from './model/limits.ts'

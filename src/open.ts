@@ -54,7 +54,8 @@ async function openPort(url: string, parts: Parts): Promise<Port> {
 function folderOf(url: string): string {
   if (url.startsWith('file://')) {
     const { pathname, host } = new URL(url)
-    if (host !== '' && host !== 'localhost') throw new SpindleError('unknown-url', `open '${url}' (a folder of another host)`)
+    if (host !== '' && host !== 'localhost')
+      throw new SpindleError('unknown-url', `open '${url}' (a folder of another host)`)
     return decodeURIComponent(pathname)
   }
   const path = url.slice('file:'.length)

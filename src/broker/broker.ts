@@ -2,7 +2,16 @@
 import type { BrowsePage, BrowseRequest, Engine, Outcome, StoredRecord } from '../engine/engine.ts'
 import { SpindleError } from '../model/errors.ts'
 import { defaultLimits, type Limits } from '../model/limits.ts'
-import type { AppendOutcome, Delivery, ExtendOutcome, MessageId, MessageView, NewMessage, Receipt, SettleOutcome } from '../model/message.ts'
+import type {
+  AppendOutcome,
+  Delivery,
+  ExtendOutcome,
+  MessageId,
+  MessageView,
+  NewMessage,
+  Receipt,
+  SettleOutcome,
+} from '../model/message.ts'
 import type { QueuePolicy } from '../model/policy.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
@@ -150,7 +159,8 @@ export class Broker implements Port {
     const settlements = steps.filter((step) => step.kind === 'settle')
     return faultsAsRejections(() => {
       this.#settling(settlements)
-      for (const step of steps) if (step.kind === 'append') this.#expect(step.queue, step.message.delayMs, step.message.ttlMs)
+      for (const step of steps)
+        if (step.kind === 'append') this.#expect(step.queue, step.message.delayMs, step.message.ttlMs)
       return this.#publisher.transact(steps, options).then((outcomes) => {
         this.#settled(settlements)
         return outcomes

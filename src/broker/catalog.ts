@@ -49,7 +49,10 @@ export class Catalog {
   declareQueue(queue: string, fields: Partial<QueuePolicy>): Promise<QueuePolicy> {
     return this.#change(async () => {
       validateName('queue', queue)
-      const policy = this.#withFailedEvents(queue, validatePolicy({ ...(this.#policies.get(queue) ?? defaultPolicy), ...fields }))
+      const policy = this.#withFailedEvents(
+        queue,
+        validatePolicy({ ...(this.#policies.get(queue) ?? defaultPolicy), ...fields }),
+      )
       const known = this.#policies.get(queue)
       if (known === undefined || JSON.stringify(known) !== JSON.stringify(policy)) {
         await this.#engine.commit([{ ops: [{ kind: 'putQueue', queue, policy }] }])

@@ -132,7 +132,10 @@ export class Dispatcher {
       while (line.waiters.size > 0) {
         const { hints } = line
         const round = this.#round(line)
-        const max = Math.min(round.reduce((sum, waiter) => sum + waiter.request.max, 0), this.#limits.receiveMax)
+        const max = Math.min(
+          round.reduce((sum, waiter) => sum + waiter.request.max, 0),
+          this.#limits.receiveMax,
+        )
         const first = round[0]
         if (first === undefined) break
         const deliveries = await this.#engine.lease(leaseOf(first.request, max))

@@ -3,8 +3,26 @@
  * broker itself; in another one `client/remote` carries it over a socket. Every argument and answer is
  * plain data (strings, numbers, Uint8Array, arrays, objects), so that the wire can be mechanical.
  */
-import type { BrowsePage, BrowseRequest, LeaseSource, LeaseTerm, Outcome, QueueMeasure, Settlement, StoredRecord } from '../engine/engine.ts'
-import type { AppendOutcome, Delivery, ExtendOutcome, MessageId, MessageView, NewMessage, Receipt, SettleOutcome } from '../model/message.ts'
+import type {
+  BrowsePage,
+  BrowseRequest,
+  LeaseSource,
+  LeaseTerm,
+  Outcome,
+  QueueMeasure,
+  Settlement,
+  StoredRecord,
+} from '../engine/engine.ts'
+import type {
+  AppendOutcome,
+  Delivery,
+  ExtendOutcome,
+  MessageId,
+  MessageView,
+  NewMessage,
+  Receipt,
+  SettleOutcome,
+} from '../model/message.ts'
 import type { QueuePolicy } from '../model/policy.ts'
 
 export interface Port {
@@ -92,10 +110,18 @@ export type SimpleStep =
   | { readonly kind: 'settle'; readonly receipt: Receipt; readonly how: Settlement; readonly id?: MessageId }
   | { readonly kind: 'record'; readonly key: string; readonly value: Uint8Array | null; readonly expect?: number }
 
-/** `count` adds to a counter record and takes the steps of `then` in the same unit when it reaches `at`: a join. */
+/** `count` adds to a counter record and takes the steps of `whenReached` in the same unit when it reaches `at`: a join. */
 export type Step =
   | SimpleStep
-  | { readonly kind: 'count'; readonly key: string; readonly by: number; readonly at: number; readonly then: readonly SimpleStep[] }
+  | {
+      readonly kind: 'count'
+      readonly key: string
+      readonly by: number
+      readonly at: number
+      readonly whenReached: readonly SimpleStep[]
+    }
 
 /** The topic to which every death is published, as a `failed` event: { queue, id, reason, attempts }. */
 export const FAILED_TOPIC = 'spindle.failed'
+
+export type { BrowsePage, BrowseRequest, Outcome, QueueMeasure, Settlement, StoredRecord } from '../engine/engine.ts'

@@ -27,7 +27,9 @@ export class Publisher {
       return this.#engine.commit([{ ops: [{ kind: 'append', queue, message: only }] }]).then(firstUnit)
     }
     const fitting = messages.map((message) => this.#fits(message, queue))
-    const units = messages.filter((_, i) => fitting[i]).map((message): Unit => ({ ops: [{ kind: 'append', queue, message }] }))
+    const units = messages
+      .filter((_, i) => fitting[i])
+      .map((message): Unit => ({ ops: [{ kind: 'append', queue, message }] }))
     return this.#engine.commit(units).then((outcomes) => {
       let unit = 0
       return fitting.map((fits) => (fits ? appendOutcome(outcomes[unit++]?.[0]) : TOO_LARGE))
@@ -49,7 +51,7 @@ export class Publisher {
     this.#checkBatch(steps.length, 'commit a transaction')
     const ops: Op[] = steps.flatMap((step): Op[] =>
       step.kind === 'count'
-        ? [{ ...step, then: step.then.flatMap((inner) => this.#ops(inner)) }]
+        ? [{ ...step, whenReached: step.whenReached.flatMap((inner) => this.#ops(inner)) }]
         : this.#ops(step),
     )
     if (ops.length === 0) return []
@@ -58,7 +60,10 @@ export class Publisher {
     if (failed < 0) return outcomes
     const cause = outcomes.findIndex(({ kind }) => kind !== 'aborted' && !SUCCESSES.has(kind))
     const at = cause < 0 ? failed : cause
-    throw new SpindleError('aborted', `commit a transaction (step ${at + 1}, ${describe(ops[at])}, was ${reason(outcomes[at])})`)
+    throw new SpindleError(
+      'aborted',
+      `commit a transaction (step ${at + 1}, ${describe(ops[at])}, was ${reason(outcomes[at])})`,
+    )
   }
 
   #ops(step: SimpleStep): SimpleOp[] {
@@ -114,7 +119,10 @@ export class Publisher {
 
   #checkBatch(count: number, attempted: string): void {
     if (count > this.#limits.batchMax) {
-      throw new SpindleError('invalid-argument', `${attempted}: ${count} entries, at most ${this.#limits.batchMax} are allowed`)
+      throw new SpindleError(
+        'invalid-argument',
+        `${attempted}: ${count} entries, at most ${this.#limits.batchMax} are allowed`,
+      )
     }
   }
 }

@@ -1,6 +1,15 @@
 /** What an application holds: typed queues and topics over the port. `spindle.ts` makes them. */
-import type { BrowsePage, Outcome, QueueMeasure } from '../engine/engine.ts'
-import type { AppendOutcome, Death, ExtendOutcome, MessageId, MessageState, MessageView, Receipt, SettleOutcome } from '../model/message.ts'
+import type { BrowsePage, Outcome, QueueMeasure } from '../broker/port.ts'
+import type {
+  AppendOutcome,
+  Death,
+  ExtendOutcome,
+  MessageId,
+  MessageState,
+  MessageView,
+  Receipt,
+  SettleOutcome,
+} from '../model/message.ts'
 import type { QueuePolicy } from '../model/policy.ts'
 
 /** Header names are free text; values are strings, finite numbers, booleans or bytes. */
@@ -44,7 +53,11 @@ export interface Queue<T> {
   /** Receives for ever (until `signal` aborts): `for await (const message of queue.messages())`. Prefetches `max`. */
   messages(options?: ReceiveOptions): AsyncIterableIterator<Message<T>>
   ack(...messages: readonly { readonly receipt: Receipt }[]): Promise<SettleOutcome[]>
-  browse(options?: { readonly states?: readonly MessageState[]; readonly cursor?: string; readonly limit?: number }): Promise<BrowsePage>
+  browse(options?: {
+    readonly states?: readonly MessageState[]
+    readonly cursor?: string
+    readonly limit?: number
+  }): Promise<BrowsePage>
   /** Warns (`warnings`) of a lease shorter than the p99 time between delivery and settlement, as this store saw it. */
   measure(): Promise<QueueMeasure & { readonly warnings: readonly string[] }>
   /** Removes everything delayed or ready; resolves to how many. */
@@ -67,7 +80,11 @@ export interface Message<T> {
   readonly history: readonly Death[]
   /** `stale` outcomes change nothing; somebody else may have it. */
   ack(): Promise<SettleOutcome>
-  release(options?: { readonly delayMs?: number; readonly spend?: boolean; readonly error?: unknown }): Promise<SettleOutcome>
+  release(options?: {
+    readonly delayMs?: number
+    readonly spend?: boolean
+    readonly error?: unknown
+  }): Promise<SettleOutcome>
   bury(reason: string, error?: unknown): Promise<SettleOutcome>
   extend(leaseMs: number): Promise<ExtendOutcome>
 }

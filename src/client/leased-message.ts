@@ -1,5 +1,4 @@
-import type { Port } from '../broker/port.ts'
-import type { Settlement } from '../engine/engine.ts'
+import type { Port, Settlement } from '../broker/port.ts'
 import { NOTE_BYTES_MAX } from '../model/limits.ts'
 import type { Death, Delivery, ExtendOutcome, MessageId, Receipt, SettleOutcome } from '../model/message.ts'
 import type { Headers, Message } from './api.ts'
@@ -67,7 +66,9 @@ export class LeasedMessage<T> implements Message<T> {
     return this.#settle(ACK)
   }
 
-  release(options: { readonly delayMs?: number; readonly spend?: boolean; readonly error?: unknown } = {}): Promise<SettleOutcome> {
+  release(
+    options: { readonly delayMs?: number; readonly spend?: boolean; readonly error?: unknown } = {},
+  ): Promise<SettleOutcome> {
     const { error, ...how } = options
     return this.#settle({ kind: 'release', ...how, ...(error === undefined ? {} : { note: errorNote(error) }) })
   }

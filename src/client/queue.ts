@@ -1,5 +1,4 @@
-import type { Port, ReceiveRequest } from '../broker/port.ts'
-import type { BrowsePage, QueueMeasure } from '../engine/engine.ts'
+import type { BrowsePage, Port, QueueMeasure, ReceiveRequest } from '../broker/port.ts'
 import { SpindleError } from '../model/errors.ts'
 import type { AppendOutcome, MessageId, MessageState, NewMessage, Receipt, SettleOutcome } from '../model/message.ts'
 import type { Message, Queue, ReceiveOptions, SendOptions } from './api.ts'
@@ -21,7 +20,9 @@ export class PortQueue<T> implements Queue<T> {
   }
 
   send(body: T, options?: SendOptions): Promise<MessageId> {
-    return this.#port.append(this.name, [newMessage(body, options)]).then((outcomes) => storedId(outcomes[0], this.name))
+    return this.#port
+      .append(this.name, [newMessage(body, options)])
+      .then((outcomes) => storedId(outcomes[0], this.name))
   }
 
   sendMany(items: readonly { readonly body: T; readonly options?: SendOptions }[]): Promise<AppendOutcome[]> {

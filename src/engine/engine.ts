@@ -18,7 +18,18 @@
  * Outcomes are values; exceptions are faults (`SpindleError`). After a `poisoned` fault every call rejects
  * with it until the store is opened anew.
  */
-import type { Content, Delivery, ExtendOutcome, MessageId, MessageState, MessageView, NewMessage, Receipt, AppendOutcome, SettleOutcome } from '../model/message.ts'
+import type {
+  AppendOutcome,
+  Content,
+  Delivery,
+  ExtendOutcome,
+  MessageId,
+  MessageState,
+  MessageView,
+  NewMessage,
+  Receipt,
+  SettleOutcome,
+} from '../model/message.ts'
 import type { QueuePolicy } from '../model/policy.ts'
 
 export interface Engine {
@@ -142,13 +153,13 @@ export interface RecordOp {
   readonly required?: boolean
 }
 
-/** Adds `by` to the counter record `key` (absent: 0); when that makes it `at` or more for the first time, `then` is applied in the same unit and the counter is removed. */
+/** Adds `by` to the counter record `key` (absent: 0); when that makes it `at` or more for the first time, `whenReached` is applied in the same unit and the counter is removed. */
 export interface CountOp {
   readonly kind: 'count'
   readonly key: string
   readonly by: number
   readonly at: number
-  readonly then: readonly SimpleOp[]
+  readonly whenReached: readonly SimpleOp[]
 }
 
 /** Creates the queue or replaces its policy and lifetime. Messages keep what they were given. */
@@ -265,4 +276,16 @@ export interface StoredRecord {
   readonly version: number
 }
 
-export type { Content, Delivery, ExtendOutcome, MessageId, MessageState, MessageView, NewMessage, Receipt, AppendOutcome, SettleOutcome, QueuePolicy }
+export type {
+  AppendOutcome,
+  Content,
+  Delivery,
+  ExtendOutcome,
+  MessageId,
+  MessageState,
+  MessageView,
+  NewMessage,
+  QueuePolicy,
+  Receipt,
+  SettleOutcome,
+}
