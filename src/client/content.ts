@@ -76,7 +76,7 @@ export function decodeContent(content: Content): DecodedContent {
 
 /** Never throws: a head that cannot be read is that of plain bytes. The answer is shared; it is frozen. */
 export function decodeHead(head: Uint8Array): DecodedHead {
-  const memoKey = head.length <= MEMO_HEAD_BYTES_MAX ? asBuffer(head).latin1Slice() : undefined
+  const memoKey = head.length <= MEMO_HEAD_BYTES_MAX ? asBuffer(head).toString('latin1') : undefined
   const known = memoKey === undefined ? undefined : decodedHeads.get(memoKey)
   if (known !== undefined) return known
   const decoded = Object.freeze(readHead(head))

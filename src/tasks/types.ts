@@ -1,11 +1,16 @@
 /** The words of tasks. A task is a message with a `type`; a worker leases it, runs its handler and settles it. */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { MessageId } from '../model/message.ts'
+import type { DedupPolicy } from '../model/policy.ts'
+import type { Random } from '../runtime/random.ts'
 
 export interface TaskDefinition<Name extends string, Schema extends StandardSchemaV1, Output> {
   readonly name: Name
   readonly options: TaskOptions<Schema, Output>
 }
+
+/** A task whose types are not known here: what lists of tasks hold. */
+export type AnyTask = TaskDefinition<string, StandardSchemaV1, unknown>
 
 export interface TaskOptions<Schema extends StandardSchemaV1, Output> {
   /** Any Standard Schema validator; the handler gets its output. Checked on enqueue and again before each run. */
@@ -22,13 +27,17 @@ export interface TaskOptions<Schema extends StandardSchemaV1, Output> {
   /** When attempts are exhausted: keep it `failed` where it can be seen and retried, drop it, or move it. Default keep. */
   readonly onExhausted?: 'keep' | 'discard' | { readonly deadLetter: string }
   readonly result?: {
-    /** How long status and result stay after success, ms. Default 24 h. */
+    /** How long status and result stay after success or cancellation, ms. 0 keeps nothing. Default 24 h. */
     readonly retainMs?: number
     /** At most this many kept results in its queue, oldest dropped first. */
     readonly retainMax?: number
   }
-  /** POST of the final status to this URL, itself a retried task (`spindle.webhook`). */
+  /** 0 to 255, higher first, for tasks enqueued without one. Default 0. */
   readonly priority?: number
+  /** Tasks of one `group` run one after the other (`ordered`), and stay with one worker until drained (`sticky`). Default: no groups. */
+  readonly groups?: 'ordered' | 'sticky'
+  /** What a repeated `dedupId` means. Default: it answers with the first job while that one has not ended. */
+  readonly dedup?: DedupPolicy
   run(input: StandardSchemaV1.InferOutput<Schema>, context: TaskContext): Promise<Output> | Output
 }
 
@@ -38,20 +47,28 @@ export interface RetryPolicy {
   /** Delay before attempt n + 1, ms, given n (>= 1) and the error. Default: exponential, base 1 s, cap 5 min, full jitter. */
   readonly backoff?: Backoff
 }
-export type Backoff = (failedAttempts: number, error: unknown) => number
+
+/** Milliseconds to wait. A negative, infinite or missing answer, or a throw, falls back to the default backoff. */
+export type Backoff = (failedAttempts: number, error: unknown, random: Random) => number
 
 export interface TaskContext {
   readonly id: MessageId
   readonly task: string
   /** 1 for the first run. */
   readonly attempt: number
-  /** Aborts on lost lease, cancel, time-out or shutdown; `reason` says which. */
+  /**
+   * Aborts on lost lease, cancel, time-out or shutdown; `reason` is a `TaskInterrupted` that says which. A handler that goes
+   * on regardless is left alone after ABORT_GRACE_MS: its attempt ends without it.
+   */
   readonly signal: AbortSignal
   readonly headers: Readonly<Record<string, string | number | boolean | Uint8Array>>
   /** 0 to 1, and any JSON data to show with it. Throttled; the latest one counts. Never fails the task. */
   progress(fraction: number, data?: unknown): Promise<void>
   log(message: string): void
-  /** Enqueues a follow-up task; committed together with this task's success, in one unit. */
+  /**
+   * Enqueues a follow-up task; committed together with this task's success, in one unit. Throws `invalid-input`. An
+   * attempt whose follow-ups the store refuses (a duplicate, a full queue) fails.
+   */
   enqueue<N extends string, S extends StandardSchemaV1, O>(
     task: TaskDefinition<N, S, O>,
     input: StandardSchemaV1.InferInput<S>,
@@ -102,13 +119,19 @@ export type TaskStatus<Output> =
   | (StatusBase & { readonly state: 'running'; readonly progress: number | undefined; readonly data: unknown })
   | (StatusBase & { readonly state: 'succeeded'; readonly result: Output; readonly endedAtMs: number })
   | (StatusBase & { readonly state: 'retrying'; readonly error: TaskError; readonly nextAttemptAtMs: number })
-  | (StatusBase & { readonly state: 'failed'; readonly reason: string; readonly error: TaskError | undefined; readonly endedAtMs: number })
+  | (StatusBase & {
+      readonly state: 'failed'
+      readonly reason: string
+      readonly error: TaskError | undefined
+      readonly endedAtMs: number
+    })
   | (StatusBase & { readonly state: 'cancelled'; readonly endedAtMs: number })
   | (StatusBase & { readonly state: 'discarded'; readonly reason: string; readonly endedAtMs: number })
 
 export interface Job<Output> {
   readonly id: MessageId
-  readonly task: string
+  /** The task's name; undefined for a job that was looked up by its id alone. */
+  readonly task: string | undefined
   /** Rejects with `not-found` when nothing is known of it (any more). */
   status(): Promise<TaskStatus<Output>>
   /** Waits for the end. Rejects with `task-failed`, `task-cancelled` or `timeout` (which ends the wait, not the task). Default: waits for ever. */
@@ -128,12 +151,25 @@ export interface WorkOptions {
   readonly drainMs?: number
   /** Stop on SIGTERM and SIGINT, exit at once on the second. Default false (the CLI sets it). */
   readonly handleSignals?: boolean
+  /** Told of the end of each attempt, once the store has it. It must not throw. */
+  readonly ended?: (end: TaskEnd) => void
+}
+
+/** What became of one attempt; `released`: given back unspent by a stop; `lost`: the store no longer took its end. */
+export interface TaskEnd {
+  readonly id: MessageId
+  readonly task: string
+  readonly queue: string
+  readonly attempt: number
+  readonly outcome: 'succeeded' | 'cancelled' | 'retrying' | 'failed' | 'discarded' | 'released' | 'lost'
+  readonly runMs: number
+  readonly error?: TaskError
 }
 
 export interface Worker {
   readonly running: number
   /** Stops claiming, drains, then aborts and releases without spending an attempt. Idempotent. */
   stop(options?: { readonly drainMs?: number }): Promise<void>
-  /** Resolves when the worker has stopped. */
+  /** Resolves when the worker has stopped; rejects when the store failed under it. */
   readonly stopped: Promise<void>
 }

@@ -1,0 +1,206 @@
+/** Tasks over one port: what `Spindle` offers its applications. */
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Port } from '../client/port.ts'
+import { SpindleError } from '../model/errors.ts'
+import type { Limits } from '../model/limits.ts'
+import type { MessageId } from '../model/message.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Random } from '../runtime/random.ts'
+import type { Changes } from './changes.ts'
+import { Deadlines } from './deadlines.ts'
+import { Enqueuer } from './enqueue.ts'
+import { type JobParts, TaskJob } from './job.ts'
+import { stopOnSignals } from './signals.ts'
+import { StoreTimes } from './store-times.ts'
+import { queueOf, TaskQueues } from './task-queue.ts'
+import type { AnyTask, EnqueueOptions, Job, TaskDefinition, Worker, WorkOptions } from './types.ts'
+import { type Post, type WebhookTask, webhookTask } from './webhook.ts'
+import { TaskWorker, type TaskWorkerParts } from './worker.ts'
+
+const CONCURRENCY_DEFAULT = 10
+const DRAIN_MS_DEFAULT = 25_000
+/** Webhooks a worker delivers at one time, beside its tasks. */
+const WEBHOOK_CONCURRENCY = 8
+
+export interface TaskClientParts {
+  readonly port: Port
+  readonly clock: Clock
+  readonly random: Random
+  readonly limits: Limits
+  readonly log: Log
+  /** How webhooks are sent. Default: fetch. */
+  readonly post?: Post
+}
+
+/** `renew: false` lets leases run out while handlers run, as a hung thread would; for tests. */
+export type InternalWorkOptions = WorkOptions & { readonly renew?: boolean }
+
+export function createTasks(parts: TaskClientParts): TaskClient {
+  return new TaskClient(parts)
+}
+
+export class TaskClient {
+  readonly #parts: TaskClientParts
+  readonly #queues: TaskQueues
+  readonly #enqueuer: Enqueuer
+  readonly #jobParts: JobParts
+  readonly #webhook: WebhookTask
+  readonly #waits = new Set<Changes>()
+  readonly #workers = new Set<Worker>()
+
+  constructor(parts: TaskClientParts) {
+    const { port, clock } = parts
+    const storeTimes = new StoreTimes()
+    this.#parts = parts
+    this.#queues = new TaskQueues(port)
+    this.#enqueuer = new Enqueuer({ port, clock, queues: this.#queues, storeTimes })
+    this.#jobParts = { port, clock, queues: this.#queues, storeTimes, waits: this.#waits }
+    this.#webhook = webhookTask(parts.post)
+  }
+
+  /** Resolves once the task is durable. Rejects `invalid-input` (with `issues`), `too-large`, `queue-full`, `disk-full`. */
+  enqueue<N extends string, S extends StandardSchemaV1, O>(
+    task: TaskDefinition<N, S, O>,
+    input: StandardSchemaV1.InferInput<S>,
+    options?: EnqueueOptions,
+  ): Promise<Job<O>> {
+    return this.#enqueuer.enqueue(task, input, options).then((id) => new TaskJob<O>(this.#jobParts, id, task.name))
+  }
+
+  /** One sync for all. Every input is validated before any is stored; a refusal by the store rejects and says how many were stored. */
+  enqueueMany<N extends string, S extends StandardSchemaV1, O>(
+    task: TaskDefinition<N, S, O>,
+    items: readonly { readonly input: StandardSchemaV1.InferInput<S>; readonly options?: EnqueueOptions }[],
+  ): Promise<Job<O>[]> {
+    return this.#enqueuer
+      .enqueueMany(task, items)
+      .then((ids) => ids.map((id) => new TaskJob<O>(this.#jobParts, id, task.name)))
+  }
+
+  /** The job of an id that was handed out earlier, in whatever process. Its task says what its result is. */
+  job<N extends string, S extends StandardSchemaV1, O>(id: string, task: TaskDefinition<N, S, O>): Job<O>
+  job(id: string, task?: AnyTask): Job<unknown>
+  job(id: string, task?: AnyTask): Job<unknown> {
+    return new TaskJob<unknown>(this.#jobParts, id as MessageId, task?.name)
+  }
+
+  /** Declares the queues of these tasks, then runs them until the worker is stopped. */
+  async work(tasks: readonly AnyTask[], options: InternalWorkOptions = {}): Promise<Worker> {
+    const { concurrency = CONCURRENCY_DEFAULT, drainMs = DRAIN_MS_DEFAULT, ended, renew = true } = options
+    checkWork(tasks, { concurrency, drainMs })
+    for (const task of tasks) await this.#queues.declare(task)
+    const webhooks = new WebhookSideline(() => this.#workWebhooks(drainMs))
+    const worker = this.#start(tasks, { concurrency, drainMs, ended, renew, webhookDue: () => webhooks.start() })
+    if ((await this.#parts.port.measure([queueOf(this.#webhook)])).length > 0) webhooks.start()
+    const all = webhooks.beside(worker)
+    this.#workers.add(all)
+    const forget = (): boolean => this.#workers.delete(all)
+    all.stopped.then(forget, forget)
+    if (options.handleSignals === true) stopOnSignals(all)
+    return all
+  }
+
+  /** Ends the waits and stops the workers of this client. */
+  async close(): Promise<void> {
+    for (const changes of this.#waits) changes.close()
+    // A worker whose store failed has said so through `stopped`.
+    await Promise.allSettled([...this.#workers].map((worker) => worker.stop()))
+  }
+
+  async #workWebhooks(drainMs: number): Promise<Worker> {
+    await this.#queues.declare(this.#webhook)
+    const noFurther = (): void => {}
+    const options = { concurrency: WEBHOOK_CONCURRENCY, drainMs, ended: undefined, renew: true, webhookDue: noFurther }
+    return this.#start([this.#webhook], options)
+  }
+
+  #start(
+    tasks: readonly AnyTask[],
+    options: Pick<TaskWorkerParts, 'concurrency' | 'drainMs' | 'ended' | 'webhookDue'> & { readonly renew: boolean },
+  ): TaskWorker {
+    const { port, clock, random, limits, log } = this.#parts
+    const queues = [...new Set(tasks.map(queueOf))]
+    const byName = new Map(tasks.map((task) => [task.name, task]))
+    return new TaskWorker({
+      ...options,
+      port,
+      clock,
+      random,
+      limits,
+      log,
+      deadlines: new Deadlines(clock),
+      enqueuer: this.#enqueuer,
+      webhook: this.#webhook,
+      queues: queues.map((queue) => ({ queue, leaseMs: this.#queues.policy(queue)?.leaseMs ?? LEASE_MS_UNKNOWN })),
+      find: (type, queue) => (type === undefined ? onlyTaskOf(queue, tasks) : byName.get(type)),
+    })
+  }
+}
+
+const LEASE_MS_UNKNOWN = 30_000
+
+/** The worker of webhooks, begun when there is something to deliver: a store without webhooks has no queue for them. */
+class WebhookSideline {
+  readonly #begin: () => Promise<Worker>
+  #worker: Promise<Worker> | undefined
+  #over = false
+
+  constructor(begin: () => Promise<Worker>) {
+    this.#begin = begin
+  }
+
+  start(): void {
+    if (this.#worker !== undefined || this.#over) return
+    this.#worker = this.#begin()
+    this.#worker.catch(() => {
+      this.#worker = undefined
+    })
+  }
+
+  /** The worker that stops with its webhooks: last, because its last tasks may have some. */
+  beside(worker: Worker): Worker {
+    const after = async (options?: { readonly drainMs?: number }): Promise<void> => {
+      this.#over = true
+      const webhooks = await this.#worker?.catch(() => undefined)
+      await webhooks?.stop(options)
+    }
+    const stopped = worker.stopped.finally(() => after())
+    // It is the same fault that `worker.stopped` told the log.
+    stopped.catch(() => {})
+    return {
+      get running() {
+        return worker.running
+      },
+      stop: (options) => worker.stop(options).then(() => stopped),
+      stopped,
+    }
+  }
+}
+
+/** Producers that know no tasks send messages without a type: a queue of one task needs none. */
+function onlyTaskOf(queue: string, tasks: readonly AnyTask[]): AnyTask | undefined {
+  const ofQueue = tasks.filter((task) => queueOf(task) === queue)
+  return ofQueue.length === 1 ? ofQueue[0] : undefined
+}
+
+function checkWork(
+  tasks: readonly AnyTask[],
+  options: { readonly concurrency: number; readonly drainMs: number },
+): void {
+  const { concurrency, drainMs } = options
+  const refuse = (why: string): never => {
+    throw new SpindleError('invalid-argument', `start a worker (${why})`)
+  }
+  if (tasks.length === 0) refuse('it was given no tasks')
+  if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > CONCURRENCY_MAX) {
+    refuse(`concurrency is ${concurrency} but must be a whole number from 1 to ${CONCURRENCY_MAX}`)
+  }
+  if (!(drainMs >= 0)) refuse(`drainMs is ${drainMs} but must be 0 or more`)
+  const names = tasks.map(({ name }) => name)
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  if (twice !== undefined) refuse(`it was given two tasks named '${twice}'`)
+}
+
+/** One claim asks for at most this many. */
+const CONCURRENCY_MAX = 10_000

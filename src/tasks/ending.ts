@@ -1,0 +1,137 @@
+/** What a run comes to, and what that means for its message and for those who ask. */
+import type { SettleRequest } from '../client/port.ts'
+import type { Delivery } from '../model/message.ts'
+import { encodeFailureNote } from './task-error.ts'
+import type { TaskError, TaskStatus } from './types.ts'
+
+export type Ending =
+  | {
+      readonly kind: 'succeeded'
+      readonly kept: Uint8Array | undefined
+      readonly result: unknown
+      readonly retainMs: number
+    }
+  | { readonly kind: 'cancelled'; readonly retainMs: number }
+  | { readonly kind: 'retrying'; readonly error: TaskError; readonly delayMs: number }
+  | { readonly kind: 'failed'; readonly reason: string; readonly error: TaskError; readonly discard: boolean }
+  /** Given back by a worker that stops; the attempt is not spent. */
+  | { readonly kind: 'released' }
+  /** The lease is gone, so there is nothing to settle. */
+  | { readonly kind: 'lost' }
+
+/** Reason of the death of a task whose `onExhausted` is `discard`. */
+export const DISCARDED = 'discarded'
+
+const PLAIN_ACK = { kind: 'ack' } as const
+const GIVE_BACK = { kind: 'release', spend: false } as const
+
+/** undefined: nothing to say to the store. */
+export function settlementOf(ending: Ending, runMs: number | undefined): SettleRequest['how'] | undefined {
+  switch (ending.kind) {
+    case 'succeeded':
+      return ending.kept === undefined ? PLAIN_ACK : { kind: 'ack', keep: ending.kept, retainMs: ending.retainMs }
+    case 'cancelled':
+      return ending.retainMs === 0 ? PLAIN_ACK : { kind: 'ack', keep: CANCELLED, retainMs: ending.retainMs }
+    case 'retrying':
+      return {
+        kind: 'release',
+        delayMs: ending.delayMs,
+        spend: true,
+        note: encodeFailureNote({ error: ending.error, runMs }),
+      }
+    case 'failed':
+      return {
+        kind: 'bury',
+        reason: ending.discard ? DISCARDED : ending.reason,
+        note: encodeFailureNote({ error: ending.error, runMs }),
+      }
+    case 'released':
+      return GIVE_BACK
+    case 'lost':
+      return undefined
+    default:
+      return ending satisfies never
+  }
+}
+
+/** What an ack keeps: { runMs?, waitMs?, result? } or { cancelled: true }. */
+export interface Kept {
+  readonly cancelled: boolean
+  readonly result: unknown
+  readonly runMs: number | undefined
+  readonly waitMs: number | undefined
+}
+
+const CANCELLED: Uint8Array = Buffer.from('{"cancelled":true}')
+
+export function cancelledKept(): Uint8Array {
+  return CANCELLED
+}
+
+/** `resultJson`: undefined for a handler that returned nothing. */
+export function encodeKept(resultJson: string | undefined, runMs: number, waitMs: number | undefined): Uint8Array {
+  const wait = waitMs === undefined ? '' : `,"waitMs":${waitMs}`
+  const result = resultJson === undefined ? '' : `,"result":${resultJson}`
+  return Buffer.from(`{"runMs":${Math.round(runMs * 1_000) / 1_000}${wait}${result}}`, 'utf8')
+}
+
+/** Something else may have acked the message: what cannot be read is a success without a result. */
+export function decodeKept(kept: Uint8Array | undefined): Kept {
+  const fields = kept === undefined ? {} : parse(kept)
+  const { result, runMs, waitMs } = fields
+  return {
+    cancelled: fields['cancelled'] === true,
+    result,
+    runMs: typeof runMs === 'number' ? runMs : undefined,
+    waitMs: typeof waitMs === 'number' ? waitMs : undefined,
+  }
+}
+
+function parse(kept: Uint8Array): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(kept.buffer, kept.byteOffset, kept.byteLength).toString('utf8'))
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}
+
+/** Milliseconds from when it could have run to its first delivery. */
+export function waitMsOf(
+  { firstLeasedAtMs, enqueuedAtMs }: Pick<Delivery, 'firstLeasedAtMs' | 'enqueuedAtMs'>,
+  delayMs = 0,
+): number | undefined {
+  return firstLeasedAtMs === undefined ? undefined : Math.max(0, firstLeasedAtMs - enqueuedAtMs - delayMs)
+}
+
+/** The status that a webhook is told; undefined while the task goes on. */
+export function finalStatus(
+  ending: Ending,
+  of: {
+    readonly delivery: Delivery
+    readonly task: string
+    readonly delayMs: number | undefined
+    readonly runMs: number | undefined
+  },
+  endedAtMs: number,
+): TaskStatus<unknown> | undefined {
+  const { delivery, task, delayMs, runMs } = of
+  const base = {
+    id: delivery.id,
+    task,
+    attempts: delivery.attempts,
+    timings: { enqueuedAtMs: delivery.enqueuedAtMs, storeMs: undefined, waitMs: waitMsOf(delivery, delayMs), runMs },
+    endedAtMs,
+  }
+  switch (ending.kind) {
+    case 'succeeded':
+      return { ...base, state: 'succeeded', result: ending.result }
+    case 'cancelled':
+      return { ...base, state: 'cancelled' }
+    case 'failed':
+      if (ending.discard) return { ...base, state: 'discarded', reason: ending.reason }
+      return { ...base, state: 'failed', reason: ending.reason, error: ending.error }
+    default:
+      return undefined
+  }
+}

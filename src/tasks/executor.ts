@@ -1,0 +1,346 @@
+/**
+ * One delivery to one outcome:
+ *
+ *   decode -> find its task -> validate -> run, with signal and time-out -> classify -> settle
+ *
+ * Every path ends in `#end`, once. A handler that ignores its signal is left behind after ABORT_GRACE_MS; what it does
+ * later changes nothing.
+ */
+import { decodeBody, decodeHead, decodeText } from '../client/content.ts'
+import type { Port, SimpleStep } from '../client/port.ts'
+import { SpindleError } from '../model/errors.ts'
+import type { Limits } from '../model/limits.ts'
+import type { Delivery } from '../model/message.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Random } from '../runtime/random.ts'
+import { defaultBackoff, delayBefore } from './backoff.ts'
+import { cancelKey } from './cancel.ts'
+import type { Deadlines } from './deadlines.ts'
+import { type Ending, encodeKept, finalStatus, settlementOf, waitMsOf } from './ending.ts'
+import type { Enqueuer } from './enqueue.ts'
+import { Progress, progressKey } from './progress.ts'
+import { type ContextParts, Run, RunContext } from './run.ts'
+import type { Settler } from './settler.ts'
+import { describeError, type Interruption, PermanentFailure, TaskInterrupted } from './task-error.ts'
+import { attemptsOf, retainMsOf } from './task-queue.ts'
+import type { AnyTask, TaskEnd } from './types.ts'
+import { type Checked, check, invalidInput } from './validation.ts'
+import type { WebhookTask } from './webhook.ts'
+
+/** How long an interrupted handler may take to stop, ms. */
+export const ABORT_GRACE_MS = 1_000
+
+export interface ExecutorParts {
+  readonly port: Port
+  readonly clock: Clock
+  readonly random: Random
+  readonly limits: Limits
+  readonly log: Log
+  readonly deadlines: Deadlines
+  readonly settler: Settler
+  readonly enqueuer: Enqueuer
+  readonly webhook: WebhookTask
+  /** The definition of this type; messages without a type go by their queue. */
+  readonly find: (type: string | undefined, queue: string) => AnyTask | undefined
+  /** The run gave its slot back; its end is on the way to the store. */
+  readonly released: (run: Run) => void
+  /** A webhook waits to be delivered. */
+  readonly webhookDue: () => void
+  readonly ended: ((end: TaskEnd) => void) | undefined
+}
+
+export class Executor {
+  readonly #parts: ExecutorParts
+  readonly #contextParts: ContextParts
+
+  constructor(parts: ExecutorParts) {
+    this.#parts = parts
+    const { port, clock, deadlines, log, enqueuer } = parts
+    const progress = (run: Run): Progress => new Progress({ id: run.id, port, clock, deadlines, log })
+    this.#contextParts = { log, enqueuer, progress }
+  }
+
+  /** The caller holds the run's slot until `released`. */
+  take(delivery: Delivery, leasedMs: number): Run {
+    const head = decodeHead(delivery.content.head)
+    return new Run({ delivery, head, task: this.#parts.find(head.type, delivery.queue), leasedMs })
+  }
+
+  begin(run: Run): void {
+    if (run.delivery.deliveries > 1) this.#beginAgain(run)
+    else this.#validate(run)
+  }
+
+  /** The signal aborts; a handler that goes on regardless has ABORT_GRACE_MS. */
+  interrupt(run: Run, kind: Interruption): void {
+    if (run.ended || run.interruption !== undefined) return
+    run.interrupt(kind)
+    run.grace = this.#parts.deadlines.after(ABORT_GRACE_MS, () => {
+      if (run.ended) return
+      this.#parts.log.warn('a task goes on after its signal aborted; its attempt ends without it', {
+        task: run.taskName,
+        id: run.id,
+        because: kind,
+      })
+      this.#end(run, this.#thrown(run, new TaskInterrupted(kind)))
+    })
+  }
+
+  /** An earlier run may have left its progress, and may have been told to stop by somebody whom its worker did not hear. */
+  #beginAgain(run: Run): void {
+    const { port } = this.#parts
+    Promise.all([port.read(cancelKey(run.id)), port.read(progressKey(run.id))]).then(
+      ([cancel, progress]) => {
+        run.progressRecord = progress !== undefined
+        run.cancelRecord = cancel !== undefined
+        if (run.cancelRecord) this.#end(run, this.#cancelled(run))
+        else this.#validate(run)
+      },
+      (fault: unknown) => this.#end(run, this.#thrown(run, fault)),
+    )
+  }
+
+  #validate(run: Run): void {
+    const { task, head, delivery } = run
+    if (task === undefined) this.#end(run, unknownTask(run))
+    else if (delivery.attempts > attemptsOf(task)) this.#end(run, spentInSilence(run, task))
+    else {
+      try {
+        const checked = check(task.options.input, inputOf(head.kind, delivery.content.body))
+        if (checked instanceof Promise) {
+          checked.then(
+            (ready) => this.#admit(run, task, ready),
+            (thrown: unknown) => this.#end(run, invalid(thrown)),
+          )
+        } else this.#admit(run, task, checked)
+      } catch (thrown) {
+        this.#end(run, invalid(thrown))
+      }
+    }
+  }
+
+  #admit(run: Run, task: AnyTask, checked: Checked): void {
+    if (run.ended) return
+    if (run.interruption !== undefined) this.#end(run, this.#thrown(run, new TaskInterrupted(run.interruption)))
+    else if (checked.issues !== undefined) {
+      this.#end(run, invalid(invalidInput(checked.issues, `run task '${task.name}'`)))
+    } else this.#start(run, task, checked.value)
+  }
+
+  #start(run: Run, task: AnyTask, input: unknown): void {
+    const { clock, deadlines } = this.#parts
+    const { timeoutMs } = task.options
+    run.context = new RunContext(run, this.#contextParts)
+    run.startedMs = clock.monotonicMs()
+    if (timeoutMs !== undefined) run.timeout = deadlines.after(timeoutMs, () => this.interrupt(run, 'timeout'))
+    try {
+      const answer = task.options.run(input, run.context)
+      if (isThenable(answer)) {
+        answer.then(
+          (result) => this.#end(run, this.#returned(run, task, result)),
+          (thrown: unknown) => this.#end(run, this.#thrown(run, thrown)),
+        )
+      } else this.#end(run, this.#returned(run, task, answer))
+    } catch (thrown) {
+      this.#end(run, this.#thrown(run, thrown))
+    }
+  }
+
+  #returned(run: Run, task: AnyTask, result: unknown): Ending {
+    const { interruption } = run
+    if (interruption === 'cancelled' || interruption === 'timeout') {
+      return this.#thrown(run, new TaskInterrupted(interruption))
+    }
+    // Work that was done before a stop, or although the lease was lost, is offered; the store decides whether it counts.
+    return this.#succeeded(run, task, result)
+  }
+
+  #thrown(run: Run, thrown: unknown): Ending {
+    switch (run.interruption) {
+      case 'cancelled':
+        return this.#cancelled(run)
+      case 'lost':
+        return { kind: 'lost' }
+      case 'shutdown':
+        return { kind: 'released' }
+      case 'timeout':
+        return this.#failedAttempt(run, new TaskInterrupted('timeout'))
+      case undefined:
+        return this.#failedAttempt(run, thrown)
+      default:
+        return run.interruption satisfies never
+    }
+  }
+
+  #succeeded(run: Run, task: AnyTask, result: unknown): Ending {
+    const retainMs = retainMsOf(task)
+    const resultMax = this.#parts.limits.resultBytesMax
+    try {
+      const json = JSON.stringify(result) as string | undefined
+      if (json !== undefined && json.length * 3 > resultMax && Buffer.byteLength(json) > resultMax) {
+        const attempted = `keep the result of task '${task.name}' (${Buffer.byteLength(json)} bytes, at most ${resultMax} are allowed)`
+        return failed(task, 'result-too-large', new SpindleError('result-too-large', attempted))
+      }
+      if (retainMs === 0) return { kind: 'succeeded', kept: undefined, result, retainMs }
+      const ranMs = this.#parts.clock.monotonicMs() - (run.startedMs ?? 0)
+      const kept = encodeKept(json, ranMs, waitMsOf(run.delivery, run.head.task.delayMs))
+      return { kind: 'succeeded', kept, result, retainMs }
+    } catch (thrown) {
+      return failed(task, 'invalid-result', thrown)
+    }
+  }
+
+  #cancelled(run: Run): Ending {
+    return { kind: 'cancelled', retainMs: run.task === undefined ? 0 : retainMsOf(run.task) }
+  }
+
+  #failedAttempt(run: Run, thrown: unknown): Ending {
+    const { task, delivery } = run
+    if (task === undefined) return unknownTask(run)
+    if (thrown instanceof PermanentFailure) return failed(task, 'permanent', thrown)
+    if (delivery.attempts >= attemptsOf(task)) return failed(task, 'exhausted', thrown)
+    const backoff = task.options.retry?.backoff ?? defaultBackoff
+    const delayMs = delayBefore({ attempts: delivery.attempts, error: thrown }, backoff, this.#parts.random)
+    return { kind: 'retrying', error: describeError(thrown), delayMs }
+  }
+
+  #end(run: Run, ending: Ending): void {
+    if (run.ended) return
+    run.ended = true
+    run.endedMs = this.#parts.clock.monotonicMs()
+    run.timeout?.cancel()
+    run.grace?.cancel()
+    run.progress?.end()
+    const how = settlementOf(ending, run.runMs)
+    if (how === undefined) {
+      this.#tell(run, ending)
+    } else if (isAlone(run, ending)) {
+      const { ended, settler } = this.#parts
+      const request = { receipt: run.delivery.receipt, how, id: run.id }
+      settler.settle(request, (outcome, fault) => {
+        if (outcome !== 'settled') this.#tell(run, { kind: 'lost' }, fault)
+        else if (ended !== undefined) this.#tell(run, ending)
+      })
+    } else this.#endTogether(run, ending)
+    this.#parts.released(run)
+  }
+
+  /** The end with all that must become true with it: follow-ups, the webhook, records that go. */
+  #endTogether(run: Run, ending: Ending): void {
+    const { settler } = this.#parts
+    settler.unit(this.#stepsOf(run, ending), (outcome, fault) => {
+      if (outcome === 'settled') {
+        if (webhookOf(run, ending) !== undefined) this.#parts.webhookDue()
+        this.#tell(run, ending)
+      } else if (outcome === 'aborted' && run.followUps !== undefined) this.#endWithoutFollowUps(run, fault)
+      else this.#tell(run, { kind: 'lost' }, fault)
+    })
+  }
+
+  /** The store refused the unit: the attempt failed. If the lease was why, the answer to this is `stale` as well. */
+  #endWithoutFollowUps(run: Run, thrown: unknown): void {
+    run.followUps = undefined
+    const ending = this.#failedAttempt(run, thrown)
+    const how = settlementOf(ending, run.runMs)
+    if (how === undefined) return
+    this.#parts.settler.settle({ receipt: run.delivery.receipt, how, id: run.id }, (outcome, fault) =>
+      this.#tell(run, outcome === 'settled' ? ending : { kind: 'lost' }, fault),
+    )
+  }
+
+  async #stepsOf(run: Run, ending: Ending): Promise<SimpleStep[]> {
+    const how = settlementOf(ending, run.runMs)
+    const steps: SimpleStep[] =
+      how === undefined ? [] : [{ kind: 'settle', receipt: run.delivery.receipt, how, id: run.id }]
+    if (run.progress !== undefined || run.progressRecord)
+      steps.push({ kind: 'record', key: progressKey(run.id), value: null })
+    if (run.cancelRecord) steps.push({ kind: 'record', key: cancelKey(run.id), value: null })
+    for (const { declared, step } of ending.kind === 'succeeded' ? (run.followUps ?? []) : []) {
+      await declared
+      steps.push(await step)
+    }
+    const url = webhookOf(run, ending)
+    if (url !== undefined) {
+      const status = finalStatus(
+        ending,
+        { delivery: run.delivery, task: run.taskName, delayMs: run.head.task.delayMs, runMs: run.runMs },
+        this.#parts.clock.wallMs(),
+      )
+      const { declared, step } = this.#parts.enqueuer.step(this.#parts.webhook, { url, status })
+      await declared
+      steps.push(await step)
+    }
+    return steps
+  }
+
+  #tell(run: Run, ending: Ending, fault?: unknown): void {
+    const { ended, log } = this.#parts
+    const { delivery, runMs } = run
+    if (ending.kind === 'lost') {
+      const told =
+        fault === undefined ? 'the lease was lost before the task ended' : 'the end of a task could not be stored'
+      log.warn(told, { task: run.taskName, id: run.id, ...(fault === undefined ? {} : { fault }) })
+    }
+    ended?.({
+      id: run.id,
+      task: run.taskName,
+      queue: delivery.queue,
+      attempt: delivery.attempts,
+      outcome: ending.kind === 'failed' && ending.discard ? 'discarded' : ending.kind,
+      runMs: runMs ?? 0,
+      ...('error' in ending ? { error: ending.error } : {}),
+    })
+  }
+}
+
+/** The plain case: a settle that nothing must be committed with. */
+function isAlone(run: Run, ending: Ending): boolean {
+  return (
+    run.progress === undefined &&
+    !run.progressRecord &&
+    !run.cancelRecord &&
+    (run.followUps === undefined || ending.kind !== 'succeeded') &&
+    webhookOf(run, ending) === undefined
+  )
+}
+
+function webhookOf(run: Run, ending: Ending): string | undefined {
+  return ending.kind === 'retrying' || ending.kind === 'released' ? undefined : run.head.task.webhook
+}
+
+/** Producers that know no tasks send JSON as text or bytes; what is no JSON is itself the input. */
+function inputOf(kind: Run['head']['kind'], body: Uint8Array): unknown {
+  if (kind === 'json') return decodeBody(kind, body)
+  const text = decodeText(body)
+  try {
+    return JSON.parse(text)
+  } catch {
+    return kind === 'text' ? text : body
+  }
+}
+
+function failed(task: AnyTask, reason: string, thrown: unknown): Ending {
+  return { kind: 'failed', reason, error: describeError(thrown), discard: task.options.onExhausted === 'discard' }
+}
+
+/** Kept as a failure even where the exhausted are discarded: these never ran. */
+function invalid(thrown: unknown): Ending {
+  return { kind: 'failed', reason: 'invalid', error: describeError(thrown), discard: false }
+}
+
+function unknownTask({ taskName, delivery }: Run): Ending {
+  const attempted = `run task '${taskName}' of queue '${delivery.queue}'`
+  const error = describeError(new SpindleError('unknown-task', attempted))
+  return { kind: 'failed', reason: 'unknown-task', error, discard: false }
+}
+
+/** Earlier deliveries ended without a word, as when each one killed its process. */
+function spentInSilence({ delivery }: Run, task: AnyTask): Ending {
+  const spent = delivery.attempts - 1
+  return failed(task, 'exhausted', new Error(`${spent} attempts are spent; the latest of them ended without a word`))
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}

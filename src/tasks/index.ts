@@ -1,0 +1,20 @@
+/** Tasks: define, enqueue, work. Also as `spindle-mq/tasks`, for modules that only define. */
+export { exponential, fixed, type Jitter, linear } from './backoff.ts'
+export { isTask, task } from './define.ts'
+export { type Interruption, PermanentFailure, TaskInterrupted } from './task-error.ts'
+export type {
+  AnyTask,
+  Backoff,
+  EnqueueOptions,
+  Job,
+  RetryPolicy,
+  TaskContext,
+  TaskDefinition,
+  TaskEnd,
+  TaskError,
+  TaskOptions,
+  TaskStatus,
+  Worker,
+  WorkOptions,
+} from './types.ts'
+export { type InputIssue, InvalidInputError } from './validation.ts'

@@ -1,0 +1,133 @@
+/** One delivery in the hands of a worker, and what its handler sees of it. */
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { DecodedHead } from '../client/content.ts'
+import type { Delivery, MessageId } from '../model/message.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Deadline } from './deadlines.ts'
+import type { Enqueuer, FollowUp } from './enqueue.ts'
+import type { Progress } from './progress.ts'
+import { type Interruption, TaskInterrupted } from './task-error.ts'
+import type { AnyTask, EnqueueOptions, TaskContext, TaskDefinition } from './types.ts'
+
+export class Run {
+  readonly delivery: Delivery
+  readonly head: DecodedHead
+  readonly task: AnyTask | undefined
+  /** Monotonic: when the lease was taken or last extended, as a lower bound. */
+  leasedMs: number
+  /** Monotonic: when the handler was called. */
+  startedMs: number | undefined
+  endedMs: number | undefined
+  /** Why it was told to stop; the first reason counts. */
+  interruption: Interruption | undefined
+  /** It has come to an outcome; whatever the handler still does changes nothing. */
+  ended = false
+  timeout: Deadline | undefined
+  grace: Deadline | undefined
+  context: RunContext | undefined
+  progress: Progress | undefined
+  followUps: FollowUp[] | undefined
+  /** An earlier run left its progress, which goes with this one. */
+  progressRecord = false
+  /** Somebody asked in writing for its end; the record goes with it. */
+  cancelRecord = false
+
+  constructor(parts: { delivery: Delivery; head: DecodedHead; task: AnyTask | undefined; leasedMs: number }) {
+    this.delivery = parts.delivery
+    this.head = parts.head
+    this.task = parts.task
+    this.leasedMs = parts.leasedMs
+  }
+
+  get id(): MessageId {
+    return this.delivery.id
+  }
+
+  get taskName(): string {
+    return this.task?.name ?? this.head.type ?? ''
+  }
+
+  get runMs(): number | undefined {
+    return this.startedMs === undefined || this.endedMs === undefined ? undefined : this.endedMs - this.startedMs
+  }
+
+  /** Tells the handler, if it looks. */
+  interrupt(kind: Interruption): void {
+    this.interruption = kind
+    this.context?.abort(kind)
+  }
+}
+
+export interface ContextParts {
+  readonly log: Log
+  readonly enqueuer: Enqueuer
+  readonly progress: (run: Run) => Progress
+}
+
+/**
+ * `signal`, `progress`, `log` and `enqueue` are getters: a handler may take the context apart, and one that uses none of
+ * them pays for none.
+ */
+export class RunContext implements TaskContext {
+  readonly #run: Run
+  readonly #parts: ContextParts
+  #controller: AbortController | undefined
+
+  constructor(run: Run, parts: ContextParts) {
+    this.#run = run
+    this.#parts = parts
+  }
+
+  get id(): MessageId {
+    return this.#run.delivery.id
+  }
+
+  get task(): string {
+    return this.#run.taskName
+  }
+
+  get attempt(): number {
+    return this.#run.delivery.attempts
+  }
+
+  get headers(): TaskContext['headers'] {
+    return this.#run.head.headers
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#run.interruption !== undefined) this.abort(this.#run.interruption)
+    }
+    return this.#controller.signal
+  }
+
+  get progress(): TaskContext['progress'] {
+    return (fraction, data) => {
+      if (!this.#run.ended) {
+        this.#run.progress ??= this.#parts.progress(this.#run)
+        this.#run.progress.report(fraction, data)
+      }
+      return Promise.resolve()
+    }
+  }
+
+  get log(): TaskContext['log'] {
+    return (message) => this.#parts.log.info(message, { task: this.task, id: this.id, attempt: this.attempt })
+  }
+
+  get enqueue(): TaskContext['enqueue'] {
+    return <N extends string, S extends StandardSchemaV1, O>(
+      task: TaskDefinition<N, S, O>,
+      input: StandardSchemaV1.InferInput<S>,
+      options?: EnqueueOptions,
+    ): void => {
+      this.#run.followUps ??= []
+      this.#run.followUps.push(this.#parts.enqueuer.step(task, input, options))
+    }
+  }
+
+  abort(kind: Interruption): void {
+    this.#controller?.abort(new TaskInterrupted(kind))
+  }
+}

@@ -1,0 +1,112 @@
+/** What was thrown -> what is stored and shown. A handler may throw anything at all. */
+import { NOTE_BYTES_MAX } from '../model/limits.ts'
+import type { TaskError } from './types.ts'
+
+/** Thrown by a handler that knows trying again is of no use: the task fails now, whatever attempts are left. */
+export class PermanentFailure extends Error {
+  override readonly name = 'PermanentFailure'
+}
+
+/** Why a run was told to stop: the `reason` of its `signal`. */
+export type Interruption = 'lost' | 'cancelled' | 'timeout' | 'shutdown'
+
+const interruptionWords: Readonly<Record<Interruption, string>> = {
+  lost: 'the lease was lost: somebody else may have the task',
+  cancelled: 'the task was cancelled',
+  timeout: 'the attempt took longer than its timeoutMs',
+  shutdown: 'the worker is stopping',
+}
+
+export class TaskInterrupted extends Error {
+  override readonly name = 'TaskInterrupted'
+  readonly kind: Interruption
+
+  constructor(kind: Interruption) {
+    super(interruptionWords[kind])
+    this.kind = kind
+  }
+}
+
+/** Total: getters that throw, revoked proxies and cyclic objects are described too. */
+export function describeError(thrown: unknown): TaskError {
+  try {
+    if (thrown instanceof Error) {
+      const { name, message, stack } = thrown
+      const code =
+        'code' in thrown && (typeof thrown.code === 'string' || typeof thrown.code === 'number')
+          ? thrown.code
+          : undefined
+      return {
+        name: String(name),
+        message: String(message),
+        ...(typeof stack === 'string' ? { stack } : {}),
+        ...(code === undefined ? {} : { code: String(code) }),
+      }
+    }
+    return { name: 'NonError', message: `the handler threw ${inWords(thrown)}, which is not an Error` }
+  } catch {
+    return { name: 'NonError', message: 'the handler threw a value that cannot be described' }
+  }
+}
+
+const WORDS_MAX = 500
+
+function inWords(thrown: unknown): string {
+  if (thrown === undefined || thrown === null || typeof thrown === 'symbol' || typeof thrown === 'function')
+    return String(thrown)
+  const text = typeof thrown === 'bigint' ? `${thrown}n` : (JSON.stringify(thrown) ?? String(thrown))
+  return text.length > WORDS_MAX ? `${text.slice(0, WORDS_MAX)}…` : text
+}
+
+/** The note of a failed attempt: its error, and how long it ran. */
+export interface FailureNote {
+  readonly error: TaskError
+  readonly runMs: number | undefined
+}
+
+/** JSON of the error's fields and `runMs`, cut (first the stack, then the message) to NOTE_BYTES_MAX. */
+export function encodeFailureNote({ error, runMs }: FailureNote): Uint8Array {
+  const fields = { ...error, ...(runMs === undefined ? {} : { runMs: Math.round(runMs * 1000) / 1000 }) }
+  const whole = Buffer.from(JSON.stringify(fields))
+  if (whole.length <= NOTE_BYTES_MAX) return whole
+  const { stack = '', ...rest } = fields
+  for (let stackMax = 2_000, messageMax = 1_500; ; stackMax >>= 1, messageMax >>= 1) {
+    const cut = {
+      ...rest,
+      name: rest.name.slice(0, 100),
+      message: rest.message.slice(0, messageMax),
+      ...(rest.code === undefined ? {} : { code: rest.code.slice(0, 100) }),
+      stack: stack.slice(0, stackMax),
+    }
+    const note = Buffer.from(JSON.stringify(cut))
+    if (note.length <= NOTE_BYTES_MAX) return note
+  }
+}
+
+/** Notes may come from others than this executor: text that is no JSON is taken as the message. */
+export function decodeFailureNote(note: Uint8Array): FailureNote {
+  const text = Buffer.from(note.buffer, note.byteOffset, note.byteLength).toString('utf8')
+  const fields = parseFields(text)
+  if (fields === undefined || typeof fields['message'] !== 'string') {
+    return { error: { name: 'Error', message: text }, runMs: undefined }
+  }
+  const { name, message, stack, code, runMs } = fields
+  return {
+    error: {
+      name: typeof name === 'string' ? name : 'Error',
+      message: message as string,
+      ...(typeof stack === 'string' ? { stack } : {}),
+      ...(typeof code === 'string' ? { code } : {}),
+    },
+    runMs: typeof runMs === 'number' ? runMs : undefined,
+  }
+}
+
+function parseFields(text: string): Record<string, unknown> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,274 @@
+/**
+ * Claims tasks and runs them, so many at a time.
+ *
+ *   working --stop()--> draining --all ended, or drainMs over--> aborting --grace over--> stopped
+ *
+ * A slot is free as soon as its handler has come to an end and the end is on its way to the store: a disk sync idles
+ * nobody. What is claimed is always run at once; nothing is claimed ahead, so no task waits behind a busy worker.
+ */
+import type { Port } from '../client/port.ts'
+import { SpindleError } from '../model/errors.ts'
+import type { Delivery, MessageId } from '../model/message.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Log } from '../runtime/log.ts'
+import { CANCEL_CHANNEL } from './cancel.ts'
+import type { Deadlines } from './deadlines.ts'
+import { Executor, type ExecutorParts } from './executor.ts'
+import { Renewer } from './renewal.ts'
+import type { Run } from './run.ts'
+import { Settler } from './settler.ts'
+import type { Worker } from './types.ts'
+
+/** How long one claim waits at the store before it is asked again, ms. */
+const WAIT_MS = 20_000
+/** Ends under way to the store before a worker stops claiming. */
+const UNSETTLED_MAX = 2_000
+/** Pause after a claim that failed for another reason than the end of the store: doubles up to the maximum, ms. */
+const PAUSE_MS = 100
+const PAUSE_MS_MAX = 5_000
+
+export interface TaskWorkerParts extends Omit<ExecutorParts, 'settler' | 'released'> {
+  readonly queues: readonly { readonly queue: string; readonly leaseMs: number }[]
+  readonly concurrency: number
+  readonly drainMs: number
+  /** false: leases are left to run out, as a worker whose thread hangs would. For tests. Default true. */
+  readonly renew?: boolean
+}
+
+export class TaskWorker implements Worker {
+  readonly stopped: Promise<void>
+  readonly #port: Port
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #deadlines: Deadlines
+  readonly #queues: readonly string[]
+  readonly #concurrency: number
+  readonly #drainMs: number
+  readonly #running = new Map<MessageId, Run>()
+  readonly #settler: Settler
+  readonly #executor: Executor
+  readonly #renewer: Renewer | undefined
+  readonly #unlisten: () => void
+  readonly #stopping = new AbortController()
+  #slots = 0
+  #turn = 0
+  #wake: (() => void) | undefined
+  #drained: (() => void) | undefined
+  #stop: Promise<void> | undefined
+
+  /** Starts at once. */
+  constructor(parts: TaskWorkerParts) {
+    const { port, clock, log, deadlines } = parts
+    this.#port = port
+    this.#clock = clock
+    this.#log = log
+    this.#deadlines = deadlines
+    this.#queues = parts.queues.map(({ queue }) => queue)
+    this.#concurrency = parts.concurrency
+    this.#drainMs = parts.drainMs
+    this.#settler = new Settler(port, () => this.#changed())
+    this.#executor = new Executor({ ...parts, settler: this.#settler, released: (run) => this.#released(run) })
+    this.#renewer = parts.renew === false ? undefined : this.#createRenewer(parts)
+    this.#unlisten = port.listen(CANCEL_CHANNEL, (data) => this.#cancel(Buffer.from(data).toString() as MessageId))
+    const claiming = this.#claim()
+    this.stopped = claiming.then(
+      () => this.#finish(),
+      async (fault: unknown) => {
+        // No lease can be kept and no end be stored.
+        for (const run of this.#running.values()) this.#executor.interrupt(run, 'lost')
+        await this.#finish()
+        throw fault
+      },
+    )
+    // Whoever awaits it hears of the fault; a library never ends its host with an unhandled rejection.
+    this.stopped.catch((fault: unknown) => log.error('a worker ended because its store failed', { fault }))
+  }
+
+  get running(): number {
+    return this.#slots
+  }
+
+  stop(options: { readonly drainMs?: number } = {}): Promise<void> {
+    this.#stop ??= this.#drain(options.drainMs ?? this.#drainMs)
+    return this.#stop
+  }
+
+  #createRenewer(parts: TaskWorkerParts): Renewer {
+    const leases = new Map(parts.queues.map(({ queue, leaseMs }) => [queue, leaseMs]))
+    const leaseMsMin = Math.min(...leases.values())
+    return new Renewer({
+      port: parts.port,
+      clock: parts.clock,
+      log: parts.log,
+      running: this.#running,
+      leaseMsOf: (queue) => leases.get(queue) ?? leaseMsMin,
+      leaseMsMin,
+      interrupt: (run, kind) => this.#executor.interrupt(run, kind),
+    })
+  }
+
+  async #claim(): Promise<void> {
+    let pauseMs = PAUSE_MS
+    while (!this.#isStopping) {
+      if (!this.#hasRoom) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve
+        })
+        continue
+      }
+      const askedMs = this.#clock.monotonicMs()
+      try {
+        const deliveries = await this.#take(this.#concurrency - this.#slots)
+        pauseMs = PAUSE_MS
+        this.#beginAll(deliveries, askedMs)
+      } catch (fault) {
+        const over = endOfStore(fault)
+        if (over === 'closed') return
+        if (over === 'failed') throw fault
+        this.#log.warn('a claim failed and is tried again', { pauseMs, fault })
+        await this.#pause(pauseMs)
+        pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX)
+      }
+    }
+  }
+
+  get #isStopping(): boolean {
+    return this.#stopping.signal.aborted
+  }
+
+  get #hasRoom(): boolean {
+    return this.#slots < this.#concurrency && this.#settler.unsettled < UNSETTLED_MAX
+  }
+
+  #take(room: number): Promise<Delivery[]> {
+    const only = this.#queues.length === 1 ? this.#queues[0] : undefined
+    if (only === undefined) return this.#takeFromMany(room)
+    return this.#port.receive({ queue: only, max: room, waitMs: WAIT_MS }, this.#stopping.signal)
+  }
+
+  /** Queues take turns to be first and share the free slots; when all are empty, whichever gets something ends the wait. */
+  async #takeFromMany(room: number): Promise<Delivery[]> {
+    this.#turn = (this.#turn + 1) % this.#queues.length
+    const inTurn = [...this.#queues.slice(this.#turn), ...this.#queues.slice(0, this.#turn)]
+    const share = Math.max(1, Math.floor(room / inTurn.length))
+    const { signal } = this.#stopping
+    const found = await Promise.all(
+      inTurn.slice(0, room).map((queue) => this.#port.receive({ queue, max: share }, signal)),
+    )
+    const deliveries = found.flat()
+    return deliveries.length > 0 || this.#isStopping ? deliveries : this.#awaitMany(inTurn, room)
+  }
+
+  async #awaitMany(queues: readonly string[], room: number): Promise<Delivery[]> {
+    const first = new AbortController()
+    const signal = AbortSignal.any([first.signal, this.#stopping.signal])
+    const waits = queues.map((queue) => this.#port.receive({ queue, max: 1, waitMs: WAIT_MS }, signal))
+    for (const wait of waits) {
+      wait.then(
+        (deliveries) => deliveries.length > 0 && first.abort(),
+        () => first.abort(),
+      )
+    }
+    const answers = await Promise.allSettled(waits)
+    const deliveries = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
+    const refused = answers.find((answer) => answer.status === 'rejected')
+    if (deliveries.length === 0 && refused !== undefined) throw refused.reason
+    // Several may have come at the same instant; what there is no room for goes back as if it had never been taken.
+    this.#giveBack(deliveries.slice(room))
+    return deliveries.slice(0, room)
+  }
+
+  #giveBack(deliveries: readonly Delivery[]): void {
+    for (const { receipt, id } of deliveries)
+      this.#settler.settle({ receipt, id, how: { kind: 'release', spend: false } })
+  }
+
+  #beginAll(deliveries: readonly Delivery[], leasedMs: number): void {
+    // A stop that came while the claim was under way: these were never begun.
+    if (this.#isStopping) {
+      this.#giveBack(deliveries)
+      return
+    }
+    if (deliveries.length > 0) this.#renewer?.wake()
+    for (const delivery of deliveries) {
+      const run = this.#executor.take(delivery, leasedMs)
+      this.#slots++
+      this.#running.set(run.id, run)
+      this.#executor.begin(run)
+    }
+  }
+
+  #released(run: Run): void {
+    this.#slots--
+    // A lost one may have come back to this same worker in the meantime.
+    if (this.#running.get(run.id) === run) this.#running.delete(run.id)
+    this.#changed()
+  }
+
+  #changed(): void {
+    if (this.#wake !== undefined && (this.#hasRoom || this.#isStopping)) {
+      const wake = this.#wake
+      this.#wake = undefined
+      wake()
+    }
+    if (this.#drained !== undefined && this.#slots === 0 && this.#settler.unsettled === 0) this.#drained()
+  }
+
+  #cancel(id: MessageId): void {
+    const run = this.#running.get(id)
+    if (run === undefined) return
+    run.cancelRecord = true
+    this.#executor.interrupt(run, 'cancelled')
+  }
+
+  async #drain(drainMs: number): Promise<void> {
+    this.#stopping.abort()
+    this.#changed()
+    const impatience = this.#deadlines.after(drainMs, () => {
+      for (const run of this.#running.values()) this.#executor.interrupt(run, 'shutdown')
+    })
+    try {
+      await this.stopped
+    } finally {
+      impatience.cancel()
+    }
+  }
+
+  /** After the last claim: waits for what runs and for what is on its way to the store. */
+  async #finish(): Promise<void> {
+    if (this.#slots > 0 || this.#settler.unsettled > 0) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve
+      })
+    }
+    this.#renewer?.stop()
+    this.#unlisten()
+    this.#deadlines.clear()
+  }
+
+  #pause(pauseMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.setTimer(pauseMs, resolve, { keepAlive: true })
+      this.#wake = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
+  }
+}
+
+/** `closed`: the application let go of the store; `failed`: it will not answer again; undefined: it may. */
+function endOfStore(fault: unknown): 'closed' | 'failed' | undefined {
+  if (!(fault instanceof SpindleError)) return 'failed'
+  switch (fault.code) {
+    case 'closed':
+      return 'closed'
+    case 'poisoned':
+    case 'corrupt':
+    case 'invalid-argument':
+    case 'unsupported':
+      return 'failed'
+    default:
+      return undefined
+  }
+}
