@@ -1,30 +1,79 @@
 /** One catalogue of faults: code, what it means, what to do. docs/concepts/errors.md lists it; a test compares them. */
 export const errorCatalogue = {
   'unknown-url': { meaning: 'The URL names no engine.', remedy: 'Use memory: or file:PATH.' },
-  'invalid-argument': { meaning: 'A value is outside its limits.', remedy: 'Correct the value that the message names.' },
-  'no-such-queue': { meaning: 'The queue has not been declared.', remedy: 'Declare it first with spindle.queue(name).' },
-  'queue-full': { meaning: 'The queue is at its lengthMax and its policy refuses more.', remedy: 'Wait for consumers, or raise lengthMax.' },
-  'disk-full': { meaning: 'The disk has no room for new messages; receiving and settling go on.', remedy: 'Free space; sending resumes by itself.' },
-  'too-large': { meaning: 'The message is over the size limit.', remedy: 'Store the payload elsewhere and send a reference, or raise messageBytesMax.' },
+  'invalid-argument': {
+    meaning: 'A value is outside its limits.',
+    remedy: 'Correct the value that the message names.',
+  },
+  'no-such-queue': {
+    meaning: 'The queue has not been declared.',
+    remedy: 'Declare it first with spindle.queue(name).',
+  },
+  'queue-full': {
+    meaning: 'The queue is at its lengthMax and its policy refuses more.',
+    remedy: 'Wait for consumers, or raise lengthMax.',
+  },
+  'disk-full': {
+    meaning: 'The disk has no room for new messages; receiving and settling go on.',
+    remedy: 'Free space; sending resumes by itself.',
+  },
+  'too-large': {
+    meaning: 'The message is over the size limit.',
+    remedy: 'Store the payload elsewhere and send a reference, or raise messageBytesMax.',
+  },
   'id-in-use': { meaning: 'Another live message has the id.', remedy: 'Send without an id.' },
   'group-required': { meaning: 'The queue orders by group and the message has none.', remedy: 'Send with a group.' },
-  stale: { meaning: 'The lease is over and the message may be with somebody else.', remedy: 'Drop the work, or extend leases in time.' },
-  aborted: { meaning: 'A required step of the transaction failed, so nothing of it was applied.', remedy: 'Look at the step that the message names.' },
+  stale: {
+    meaning: 'The lease is over and the message may be with somebody else.',
+    remedy: 'Drop the work, or extend leases in time.',
+  },
+  aborted: {
+    meaning: 'A required step of the transaction failed, so nothing of it was applied.',
+    remedy: 'Look at the step that the message names.',
+  },
   closed: { meaning: 'The store or connection was closed.', remedy: 'Open it again.' },
-  poisoned: { meaning: 'A write or sync failed, so nothing further can be promised.', remedy: 'Mend the disk, then open the folder again; what was acknowledged is there.' },
-  corrupt: { meaning: 'A stored record does not match its checksum.', remedy: 'Do not delete anything; restore the folder from a backup, or ask for a salvage.' },
-  'format-newer': { meaning: 'The data folder was written by a newer Spindle.', remedy: 'Upgrade spindle-mq, or open another folder.' },
-  'folder-busy': { meaning: 'Another process owns the folder and does not answer.', remedy: 'Stop that process, or wait for it.' },
-  'outcome-unknown': { meaning: 'The owner of the folder went away before it answered; the call may or may not have taken effect.', remedy: 'Repeat it if it may run twice, or use a dedupId.' },
+  poisoned: {
+    meaning: 'A write or sync failed, so nothing further can be promised.',
+    remedy: 'Mend the disk, then open the folder again; what was acknowledged is there.',
+  },
+  corrupt: {
+    meaning: 'A stored record does not match its checksum.',
+    remedy: 'Do not delete anything; restore the folder from a backup, or ask for a salvage.',
+  },
+  'format-newer': {
+    meaning: 'The data folder was written by a newer Spindle.',
+    remedy: 'Upgrade spindle-mq, or open another folder.',
+  },
+  'folder-busy': {
+    meaning: 'Another process owns the folder and does not answer.',
+    remedy: 'Stop that process, or wait for it.',
+  },
+  'outcome-unknown': {
+    meaning: 'The owner of the folder went away before it answered; the call may or may not have taken effect.',
+    remedy: 'Repeat it if it may run twice, or use a dedupId.',
+  },
+  protocol: {
+    meaning: 'The other side of the connection does not speak this version of the Spindle protocol.',
+    remedy: 'Run the same version of spindle-mq on both sides.',
+  },
   unsupported: { meaning: 'This engine cannot do that.', remedy: 'Look at its capabilities.' },
   overloaded: { meaning: 'A limit on waiting calls is reached.', remedy: 'Wait for earlier calls first.' },
-  'invalid-input': { meaning: 'The input does not fit the task.', remedy: 'Correct the fields that the message names.' },
+  'invalid-input': {
+    meaning: 'The input does not fit the task.',
+    remedy: 'Correct the fields that the message names.',
+  },
   'unknown-task': { meaning: 'No worker here knows the task.', remedy: 'Pass its definition to work().' },
-  'result-too-large': { meaning: 'The result of the task is over the limit.', remedy: 'Store it elsewhere and return a reference, or raise resultBytesMax.' },
+  'result-too-large': {
+    meaning: 'The result of the task is over the limit.',
+    remedy: 'Store it elsewhere and return a reference, or raise resultBytesMax.',
+  },
   'task-failed': { meaning: 'The task ended without success.', remedy: 'Look at its error and its history.' },
   'task-cancelled': { meaning: 'The task was cancelled.', remedy: 'Enqueue it again if it is still wanted.' },
   timeout: { meaning: 'The answer did not come in time.', remedy: 'Wait longer, or look at the status.' },
-  'not-found': { meaning: 'No message has this id; it may have ended and its retention passed.', remedy: 'Keep results longer.' },
+  'not-found': {
+    meaning: 'No message has this id; it may have ended and its retention passed.',
+    remedy: 'Keep results longer.',
+  },
 } as const satisfies Record<string, { meaning: string; remedy: string }>
 
 export type ErrorCode = keyof typeof errorCatalogue
