@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest'
+import { FAILED_TOPIC } from '../../src/broker/port.ts'
+import { defaultPolicy } from '../../src/model/policy.ts'
+import { bodies, startedBroker, text } from './started.ts'
+
+describe('a topic', () => {
+  it('appends each message to every bound queue', async () => {
+    const { broker } = await startedBroker()
+    for (const queue of ['a', 'b', 'c']) await broker.declareQueue(queue, {})
+    for (const queue of ['a', 'b']) await broker.bind('news', queue)
+    const [outcomes] = await broker.publish('news', [text('hello')])
+    expect(outcomes?.map(({ kind }) => kind)).toEqual(['stored', 'stored'])
+    for (const queue of ['a', 'b']) expect(bodies(await broker.receive({ queue, max: 9 }))).toEqual(['hello'])
+    expect(await broker.receive({ queue: 'c', max: 9 })).toEqual([])
+  })
+
+  it('stores nothing when nothing is bound', async () => {
+    const { broker } = await startedBroker()
+    await broker.declareTopic('news')
+    expect(await broker.publish('news', [text('x'), text('y')])).toEqual([[], []])
+  })
+
+  it('loses the binding with the queue, and keeps none after unbind', async () => {
+    const { broker } = await startedBroker()
+    for (const queue of ['a', 'b']) {
+      await broker.declareQueue(queue, {})
+      await broker.bind('news', queue)
+    }
+    await broker.deleteQueue('a')
+    expect(await broker.listTopics()).toEqual([{ topic: 'news', queues: ['b'] }])
+    await broker.unbind('news', 'b')
+    expect(await broker.listTopics()).toEqual([{ topic: 'news', queues: [] }])
+    expect(await broker.deleteTopic('news')).toBe(true)
+    expect(await broker.deleteTopic('news')).toBe(false)
+  })
+
+  it('refuses a binding to a queue that does not exist', async () => {
+    const { broker } = await startedBroker()
+    await expect(broker.bind('news', 'nowhere')).rejects.toMatchObject({ code: 'no-such-queue' })
+  })
+})
+
+describe('the failed topic', () => {
+  it('hears of each death in the unit in which it happens', async () => {
+    const { broker } = await startedBroker()
+    await broker.declareQueue('work', { attemptsMax: 1 })
+    await broker.declareQueue('alarms', {})
+    await broker.bind(FAILED_TOPIC, 'alarms')
+    await broker.declareQueue('later', {})
+    for (const queue of ['work', 'later']) {
+      await broker.append(queue, [text('m')])
+      const [delivery] = await broker.receive({ queue, max: 1 })
+      await broker.settle([{ receipt: delivery?.receipt as never, how: { kind: 'bury', reason: 'invalid' } }])
+      const [alarm] = await broker.receive({ queue: 'alarms', max: 9 })
+      expect(JSON.parse(bodies(alarm === undefined ? [] : [alarm])[0] ?? '')).toMatchObject({
+        queue,
+        id: delivery?.id,
+        reason: 'invalid',
+        attempts: 1,
+      })
+    }
+  })
+
+  it('never hears of itself', async () => {
+    const { broker } = await startedBroker()
+    await broker.declareQueue('alarms', {})
+    await broker.bind(FAILED_TOPIC, 'alarms')
+    await broker.append('alarms', [text('m')])
+    const [delivery] = await broker.receive({ queue: 'alarms', max: 1 })
+    await broker.settle([{ receipt: delivery?.receipt as never, how: { kind: 'bury', reason: 'x' } }])
+    expect(await broker.receive({ queue: 'alarms', max: 9 })).toEqual([])
+  })
+
+  it('stops hearing of deaths when it is unbound', async () => {
+    const { broker } = await startedBroker()
+    await broker.declareQueue('work', {})
+    await broker.declareQueue('alarms', {})
+    await broker.bind(FAILED_TOPIC, 'alarms')
+    await broker.unbind(FAILED_TOPIC, 'alarms')
+    expect((await broker.declareQueue('work', {})).failedEventsTo).toEqual([])
+  })
+})
+
+describe('a declaration', () => {
+  it('changes only the fields given, and answers the policy in force', async () => {
+    const { broker } = await startedBroker()
+    expect(await broker.declareQueue('q', { leaseMs: 5_000 })).toEqual({ ...defaultPolicy, leaseMs: 5_000 })
+    expect(await broker.declareQueue('q', { attemptsMax: 9 })).toEqual({
+      ...defaultPolicy,
+      leaseMs: 5_000,
+      attemptsMax: 9,
+    })
+  })
+
+  it('refuses names and policies outside of their limits', async () => {
+    const { broker } = await startedBroker()
+    await expect(broker.declareQueue('', {})).rejects.toMatchObject({ code: 'invalid-argument' })
+    await expect(broker.declareQueue('q', { leaseMs: -1 })).rejects.toThrow(/leaseMs/)
+    await expect(broker.declareQueue('x'.repeat(256), {})).rejects.toMatchObject({ code: 'invalid-argument' })
+  })
+
+  it('of many at once are all there', async () => {
+    const { broker } = await startedBroker()
+    const names = Array.from({ length: 50 }, (_, i) => `q${i}`)
+    await Promise.all(names.map((name) => broker.declareQueue(name, {})))
+    expect((await broker.measure()).map(({ queue }) => queue).sort()).toEqual([...names].sort())
+  })
+})
