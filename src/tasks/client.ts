@@ -160,12 +160,16 @@ class WebhookSideline {
 
   /** The worker that stops with its webhooks: last, because its last tasks may have some. */
   beside(worker: Worker): Worker {
-    const after = async (options?: { readonly drainMs?: number }): Promise<void> => {
-      this.#over = true
-      const webhooks = await this.#worker?.catch(() => undefined)
-      await webhooks?.stop(options)
+    const stopBoth = async (): Promise<void> => {
+      try {
+        await worker.stopped
+      } finally {
+        this.#over = true
+        const webhooks = await this.#worker?.catch(() => undefined)
+        await webhooks?.stop()
+      }
     }
-    const stopped = worker.stopped.finally(() => after())
+    const stopped = stopBoth()
     // It is the same fault that `worker.stopped` told the log.
     stopped.catch(() => {})
     return {

@@ -1,0 +1,44 @@
+#!/usr/bin/env node
+/** The `spindle` command. Exit codes: 0 ok, 1 failure, 2 usage, 130 and 143 after SIGINT and SIGTERM. */
+import { createRequire } from 'node:module'
+import process from 'node:process'
+import { Command, CommanderError } from 'commander'
+import { SpindleError } from '../model/errors.ts'
+import { workCommand } from './commands/work.ts'
+import { UsageError } from './usage.ts'
+
+const manifest = createRequire(import.meta.url)('../../package.json') as { readonly version: string }
+const USAGE = 2
+const FAILURE = 1
+
+const program = new Command('spindle')
+  .description('A message queue that starts as an import and grows into a broker.')
+  .version(manifest.version)
+  .configureHelp({ sortSubcommands: true, showGlobalOptions: true })
+  .showSuggestionAfterError(true)
+  .showHelpAfterError('(add --help for the options)')
+  .addCommand(workCommand())
+
+for (const command of [program, ...program.commands]) {
+  command.exitOverride()
+  command.copyInheritedSettings(program)
+}
+
+try {
+  await program.parseAsync(process.argv)
+} catch (fault) {
+  process.exitCode = exitCodeOf(fault)
+  if (!(fault instanceof CommanderError)) console.error(messageOf(fault))
+}
+
+function exitCodeOf(fault: unknown): number {
+  if (fault instanceof UsageError) return USAGE
+  if (!(fault instanceof CommanderError)) return FAILURE
+  return fault.exitCode === 0 ? 0 : USAGE
+}
+
+/** What a person can act on: of our own faults the sentence, of a bug the stack. */
+function messageOf(fault: unknown): string {
+  if (fault instanceof UsageError || fault instanceof SpindleError) return `spindle: ${fault.message}`
+  return `spindle: ${fault instanceof Error ? (fault.stack ?? fault.message) : String(fault)}`
+}

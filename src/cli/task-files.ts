@@ -1,0 +1,76 @@
+/** Task definitions out of the user's own modules. */
+import { access } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { extname, join, resolve } from 'node:path'
+import process from 'node:process'
+import { pathToFileURL } from 'node:url'
+import { isTask } from '../tasks/define.ts'
+import type { AnyTask } from '../tasks/types.ts'
+import { UsageError } from './usage.ts'
+
+const TYPESCRIPT = /^\.[cm]?tsx?$/
+
+/** Every task that the files export, by whatever name, also within an exported array or object. */
+export async function tasksOfFiles(files: readonly string[]): Promise<AnyTask[]> {
+  const tasks = new Map<string, { readonly task: AnyTask; readonly file: string }>()
+  for (const file of files) {
+    const found = tasksOf(await load(file))
+    if (found.length === 0) throw new UsageError(`${file} exports no task (export const mail = task('mail', { … }))`)
+    for (const task of found) {
+      const other = tasks.get(task.name)
+      if (other !== undefined && other.task !== task) {
+        throw new UsageError(`'${task.name}' is defined twice: in ${other.file} and in ${file}`)
+      }
+      tasks.set(task.name, { task, file })
+    }
+  }
+  return [...tasks.values()].map(({ task }) => task)
+}
+
+function tasksOf(module: Readonly<Record<string, unknown>>): AnyTask[] {
+  const found = new Set<AnyTask>()
+  for (const exported of Object.values(module)) {
+    const nested = typeof exported === 'object' && exported !== null && !isTask(exported) ? Object.values(exported) : []
+    for (const value of [exported, ...nested]) if (isTask(value)) found.add(value)
+  }
+  return [...found]
+}
+
+async function load(file: string): Promise<Record<string, unknown>> {
+  const path = resolve(file)
+  try {
+    await access(path)
+  } catch {
+    throw new UsageError(`there is no file ${file}`)
+  }
+  const url = pathToFileURL(path).href
+  return TYPESCRIPT.test(extname(path)) ? loadTypeScript(file, url) : ((await import(url)) as Record<string, unknown>)
+}
+
+/** The loader that the user's own project has; this package brings none. */
+async function loadTypeScript(file: string, url: string): Promise<Record<string, unknown>> {
+  const fromHere = createRequire(join(process.cwd(), 'noop.js'))
+  const tsx = resolved(fromHere, 'tsx/esm/api')
+  if (tsx !== undefined) {
+    const { tsImport } = (await import(tsx)) as { tsImport: (url: string, parent: string) => Promise<unknown> }
+    return (await tsImport(url, import.meta.url)) as Record<string, unknown>
+  }
+  const jiti = resolved(fromHere, 'jiti')
+  if (jiti !== undefined) {
+    const { createJiti } = (await import(jiti)) as {
+      createJiti: (parent: string) => { import: (url: string) => Promise<unknown> }
+    }
+    return (await createJiti(import.meta.url).import(url)) as Record<string, unknown>
+  }
+  throw new UsageError(
+    `${file} is TypeScript, and neither tsx nor jiti is installed in this project (npm install --save-dev tsx, or pass compiled JavaScript)`,
+  )
+}
+
+function resolved(from: NodeJS.Require, name: string): string | undefined {
+  try {
+    return pathToFileURL(from.resolve(name)).href
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,76 @@
+/** A fetch-style handler under plain node:http. */
+// biome-ignore lint/style/noRestrictedImports: types only; the socket is the caller's
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import type { ReadableStream as NodeReadableStream } from 'node:stream/web'
+import { problemResponse } from './problem.ts'
+import type { FetchHandler } from './task-handler.ts'
+
+/** For `createServer(toNodeListener(handler))`. A client that hangs up ends the response's stream. */
+export function toNodeListener(handler: FetchHandler): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
+    exchange(handler, request, response).catch((fault: unknown) => response.destroy(fault as Error))
+  }
+}
+
+async function exchange(handler: FetchHandler, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  const request = requestOf(incoming)
+  const response =
+    request === undefined
+      ? problemResponse({ status: 400, title: 'The request cannot be understood.' })
+      : await handler(request)
+  outgoing.statusCode = response.status
+  for (const [name, value] of response.headers) outgoing.appendHeader(name, value)
+  await sendBody(response.body, outgoing)
+  // What was not read of a refused body must not be taken for the next request.
+  if (!incoming.complete) outgoing.once('finish', () => incoming.destroy())
+  outgoing.end()
+}
+
+/** undefined for what the fetch API cannot express, such as TRACE or a request line without a path. */
+function requestOf(incoming: IncomingMessage): Request | undefined {
+  const { method = 'GET', url = '' } = incoming
+  if (!url.startsWith('/')) return undefined
+  const headers = new Headers()
+  for (const [name, value] of Object.entries(incoming.headersDistinct)) {
+    for (const one of value ?? []) headers.append(name, one)
+  }
+  const hasBody = method !== 'GET' && method !== 'HEAD'
+  try {
+    return new Request(`http://localhost${url}`, {
+      method,
+      headers,
+      ...(hasBody ? { body: Readable.toWeb(incoming) as NodeReadableStream<Uint8Array>, duplex: 'half' as const } : {}),
+    } as RequestInit)
+  } catch {
+    return undefined
+  }
+}
+
+async function sendBody(body: Response['body'], outgoing: ServerResponse): Promise<void> {
+  if (body === null) return
+  const reader = body.getReader()
+  const hungUp = (): void => {
+    reader.cancel().catch(() => {})
+  }
+  outgoing.once('close', hungUp)
+  outgoing.flushHeaders()
+  for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+    if (outgoing.destroyed) break
+    if (!outgoing.write(chunk.value)) await drained(outgoing)
+  }
+  outgoing.off('close', hungUp)
+}
+
+/** Resolves when there is room again, or nobody to write to. */
+function drained(outgoing: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      outgoing.off('drain', done)
+      outgoing.off('close', done)
+      resolve()
+    }
+    outgoing.on('drain', done)
+    outgoing.on('close', done)
+  })
+}
