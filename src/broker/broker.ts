@@ -136,7 +136,7 @@ export class Broker implements Port {
       const units = settlements.map(({ receipt, how }) => ({ ops: [{ kind: 'settle', receipt, how } as const] }))
       return this.#engine.commit(units).then((outcomes) => {
         this.#settled(settlements)
-        return outcomes.map(([outcome]) => settleOutcome(outcome))
+        return outcomes.map(settleOutcome)
       })
     })
   }
@@ -235,7 +235,8 @@ export class Broker implements Port {
   }
 }
 
-function settleOutcome(outcome: Outcome | undefined): SettleOutcome {
+function settleOutcome(unit: readonly Outcome[]): SettleOutcome {
+  const outcome = unit[0]
   if (outcome?.kind === 'settled' || outcome?.kind === 'stale') return outcome
   throw new Error(`the engine answered a settle with '${outcome?.kind}'`)
 }

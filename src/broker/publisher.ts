@@ -20,7 +20,7 @@ export class Publisher {
   }
 
   append(queue: string, messages: readonly NewMessage[]): Promise<AppendOutcome[]> {
-    this.#checkBatch(messages.length, `send to '${queue}'`)
+    this.#checkBatch(messages.length, 'send to', queue)
     const only = messages.length === 1 ? messages[0] : undefined
     if (only !== undefined) {
       if (!this.#fits(only, queue)) return Promise.resolve([TOO_LARGE])
@@ -37,7 +37,7 @@ export class Publisher {
   }
 
   publish(topic: string, messages: readonly NewMessage[]): Promise<AppendOutcome[][]> {
-    this.#checkBatch(messages.length, `publish to '${topic}'`)
+    this.#checkBatch(messages.length, 'publish to', topic)
     const queues = this.#catalog.bound(topic) ?? []
     const units = messages.map((message): Unit => {
       if (!this.#fits(message, topic)) throw new SpindleError('too-large', `publish to '${topic}'`)
@@ -48,7 +48,7 @@ export class Publisher {
   }
 
   async transact(steps: readonly Step[], options: { readonly relaxed?: boolean } = {}): Promise<Outcome[]> {
-    this.#checkBatch(steps.length, 'commit a transaction')
+    this.#checkBatch(steps.length, 'commit', 'transaction')
     const ops: Op[] = steps.flatMap((step): Op[] =>
       step.kind === 'count'
         ? [{ ...step, whenReached: step.whenReached.flatMap((inner) => this.#ops(inner)) }]
@@ -117,11 +117,11 @@ export class Publisher {
     }
   }
 
-  #checkBatch(count: number, attempted: string): void {
+  #checkBatch(count: number, verb: string, target: string): void {
     if (count > this.#limits.batchMax) {
       throw new SpindleError(
         'invalid-argument',
-        `${attempted}: ${count} entries, at most ${this.#limits.batchMax} are allowed`,
+        `${verb} '${target}': ${count} entries, at most ${this.#limits.batchMax} are allowed`,
       )
     }
   }

@@ -29,6 +29,7 @@ export class Sweeper {
 
   /** Something becomes due `delayMs` from now: wake no later. Cheap when an earlier wake-up is already set. */
   expect(delayMs: number): void {
+    if (delayMs >= SLEEP_MS_MAX) return // no sleep lasts longer, and most leases do
     if (!this.#running && !this.#stopped && this.#clock.monotonicMs() + delayMs < this.#wakesAtMs) this.#arm(delayMs)
     else if (this.#running) this.#soonestMs = Math.min(this.#soonestMs, delayMs)
   }

@@ -49,6 +49,12 @@ const NO_HEADERS: Headers = Object.freeze(Object.create(null) as Record<string, 
 const NO_TASK: TaskMeta = Object.freeze({})
 const EMPTY_BODY = new Uint8Array(0)
 
+/** What heads of one byte, or none, say: by far the most, so they cost no look-up. */
+const decodedPlainHeads: readonly DecodedHead[] = kindNames.map((kind) =>
+  Object.freeze({ kind, type: undefined, headers: NO_HEADERS, task: NO_TASK }),
+)
+const PLAIN_BYTES = decodedPlainHeads[BYTES] as DecodedHead
+
 /** Most messages of a store have one of few heads; both memos forget everything when they are full. */
 const MEMO_ENTRIES_MAX = 512
 const MEMO_HEAD_BYTES_MAX = 128
@@ -76,6 +82,7 @@ export function decodeContent(content: Content): DecodedContent {
 
 /** Never throws: a head that cannot be read is that of plain bytes. The answer is shared; it is frozen. */
 export function decodeHead(head: Uint8Array): DecodedHead {
+  if (head.length <= 1) return decodedPlainHeads[head[0] ?? BYTES] ?? PLAIN_BYTES
   const memoKey = head.length <= MEMO_HEAD_BYTES_MAX ? asBuffer(head).toString('latin1') : undefined
   const known = memoKey === undefined ? undefined : decodedHeads.get(memoKey)
   if (known !== undefined) return known

@@ -2,7 +2,7 @@ import type { Port, Settlement } from '../broker/port.ts'
 import { NOTE_BYTES_MAX } from '../model/limits.ts'
 import type { Death, Delivery, ExtendOutcome, MessageId, Receipt, SettleOutcome } from '../model/message.ts'
 import type { Headers, Message } from './api.ts'
-import { decodeContent } from './content.ts'
+import { type DecodedHead, decodeBody, decodeHead } from './content.ts'
 
 const ACK = { kind: 'ack' } as const
 
@@ -10,7 +10,8 @@ const ACK = { kind: 'ack' } as const
 export class LeasedMessage<T> implements Message<T> {
   readonly #port: Port
   readonly #delivery: Delivery
-  #decoded: ReturnType<typeof decodeContent> | undefined
+  #head: DecodedHead | undefined
+  #body: { readonly value: unknown } | undefined
 
   constructor(port: Port, delivery: Delivery) {
     this.#port = port
@@ -31,15 +32,19 @@ export class LeasedMessage<T> implements Message<T> {
 
   /** The sender promised `T` to the same typed queue; bodies of other origin are the consumer's to check. */
   get body(): T {
-    return this.#content.body as T
+    const { content } = this.#delivery
+    const { kind } = this.#decodedHead
+    if (kind === 'bytes') return content.body as T
+    this.#body ??= { value: decodeBody(kind, content.body) }
+    return this.#body.value as T
   }
 
   get headers(): Headers {
-    return this.#content.headers
+    return this.#decodedHead.headers
   }
 
   get type(): string | undefined {
-    return this.#content.type
+    return this.#decodedHead.type
   }
 
   get group(): string | undefined {
@@ -81,16 +86,18 @@ export class LeasedMessage<T> implements Message<T> {
     return this.#port.extend([this.receipt], leaseMs).then(([outcome]) => outcome ?? { kind: 'stale' })
   }
 
-  get #content(): ReturnType<typeof decodeContent> {
-    this.#decoded ??= decodeContent(this.#delivery.content)
-    return this.#decoded
+  get #decodedHead(): DecodedHead {
+    this.#head ??= decodeHead(this.#delivery.content.head)
+    return this.#head
   }
 
   #settle(how: Settlement): Promise<SettleOutcome> {
-    return this.#port
-      .settle([{ receipt: this.receipt, how, id: this.id }])
-      .then(([outcome]) => outcome ?? { kind: 'stale' })
+    return this.#port.settle([{ receipt: this.receipt, how, id: this.id }]).then(firstSettled)
   }
+}
+
+function firstSettled(outcomes: readonly SettleOutcome[]): SettleOutcome {
+  return outcomes[0] ?? { kind: 'stale' }
 }
 
 /** What people will read about a failure: the error's own words, cut to the limit of a note. */

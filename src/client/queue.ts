@@ -32,7 +32,7 @@ export class PortQueue<T> implements Queue<T> {
     )
   }
 
-  receive(options: ReceiveOptions = {}): Promise<Message<T>[]> {
+  receive(options: ReceiveOptions = NO_OPTIONS): Promise<Message<T>[]> {
     return this.#port
       .receive(receiveRequest(this.name, options), options.signal)
       .then((deliveries) => deliveries.map((delivery) => new LeasedMessage<T>(this.#port, delivery)))
@@ -100,12 +100,12 @@ export class PortQueue<T> implements Queue<T> {
 
 /** The message that an application's `send` means. */
 export function newMessage(body: unknown, options: SendOptions = NO_OPTIONS): NewMessage {
+  if (options === NO_OPTIONS) return { content: encodeContent(body) } // the common case, without a copy of anything
   const { type, headers } = options
   const content = encodeContent(body, {
     ...(type === undefined ? undefined : { type }),
     ...(headers === undefined ? undefined : { headers }),
   })
-  if (options === NO_OPTIONS) return { content }
   const { delayMs, priority, group, dedupId, ttlMs } = options
   return {
     content,
@@ -117,7 +117,7 @@ export function newMessage(body: unknown, options: SendOptions = NO_OPTIONS): Ne
   }
 }
 
-const NO_OPTIONS: SendOptions = Object.freeze({})
+const NO_OPTIONS: SendOptions & ReceiveOptions = Object.freeze({})
 
 /** The id of what is now stored (of a duplicate: the first one's); a refusal becomes a rejection. */
 export function storedId(outcome: AppendOutcome | undefined, target: string): MessageId {
@@ -134,6 +134,7 @@ export function storedId(outcome: AppendOutcome | undefined, target: string): Me
 }
 
 function receiveRequest(queue: string, options: ReceiveOptions): ReceiveRequest {
+  if (options === NO_OPTIONS) return { queue, max: 1 }
   const { max = 1, waitMs, leaseMs, settleOnDelivery, consumer } = options
   return {
     queue,
