@@ -23,8 +23,6 @@ import { Publisher } from './publisher.ts'
 import { RunTimes } from './run-times.ts'
 import { Sweeper } from './sweeper.ts'
 
-const NOTHING = new Uint8Array(0)
-
 export class Broker implements Port {
   readonly #engine: Engine
   readonly #limits: Limits
@@ -209,7 +207,7 @@ export class Broker implements Port {
       this.#sweeper.expect(lease?.leaseMs ?? this.#catalog.policy(request.queue)?.leaseMs ?? 0)
     }
     this.#runTimes.delivered(deliveries)
-    if (!this.#announcer.quiet) for (const { id } of deliveries) this.#announcer.announce(`message/${id}`, NOTHING)
+    for (const { id } of deliveries) this.#announcer.announceMessage(id)
   }
 
   #settling(settlements: readonly SettleRequest[]): void {
@@ -221,8 +219,7 @@ export class Broker implements Port {
   }
 
   #settled(settlements: readonly SettleRequest[]): void {
-    if (this.#announcer.quiet) return
-    for (const { id } of settlements) if (id !== undefined) this.#announcer.announce(`message/${id}`, NOTHING)
+    for (const { id } of settlements) if (id !== undefined) this.#announcer.announceMessage(id)
   }
 
   /** Wakes the sweeper in time for what this append will need. */
