@@ -1,0 +1,205 @@
+/**
+ * Reads segments back. The rules of what is damage and what is a torn tail live here:
+ *
+ * - A segment that ends in a roll record was synced as a whole before the next one got its first byte. So only one segment can be torn: the
+ *   last that has records, and everything after it must be untouched.
+ * - In that one, a bad record is a torn tail, unless some marker behind it (in a later write) says that the place had been synced.
+ *   Then it is damage, as is any bad record anywhere else, and a loud refusal is the only honest answer.
+ * - What lies behind the cut is zeroed before anything is written there: a leftover of the torn write could otherwise be
+ *   taken for a record once new records end where it begins.
+ */
+import { SpindleError } from '../../../model/errors.ts'
+import type { Disk, DiskFile } from '../../../runtime/disk.ts'
+import {
+  decodeSegmentHeader,
+  getUint32,
+  INTERNAL_KIND_FROM,
+  KIND_MARKER,
+  KIND_ROLL,
+  KIND_SEGMENTS,
+  MARKER_MAGIC,
+  MARKER_PAYLOAD_BYTES,
+  RECORD_HEADER_BYTES,
+  recordCrc,
+  SEGMENT_HEADER_BYTES,
+  segmentSeed,
+} from './record-format.ts'
+
+/**
+ * Called for each record in order. The payload is `bytes[start..end)`; do not keep `bytes`. The payload begins at
+ * `offset` of `segment`, so content at `bytes[p]` is at file offset `offset + (p - start)`.
+ */
+export type OnRecord = (
+  kind: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  segment: number,
+  offset: number,
+) => void
+
+export interface SegmentFile {
+  readonly id: number
+  readonly path: string
+  readonly file: DiskFile
+  readonly bytes: number
+}
+
+/** One read; between two of them the event loop turns. */
+const READ_SLICE_BYTES = 1_048_576
+
+export type SegmentEnd =
+  /** It says which segment follows. */
+  | { readonly kind: 'rolled'; readonly next: number }
+  /** Nothing was written from `offset` on. */
+  | { readonly kind: 'clean'; readonly offset: number }
+  /** The record at `offset` fails its check. */
+  | { readonly kind: 'bad'; readonly offset: number }
+
+export function corrupt(disk: Disk, what: string): SpindleError {
+  return new SpindleError('corrupt', `journal of ${disk.label}: ${what}`)
+}
+
+/** Opens a segment and checks its header and size. Rejects `corrupt`, `format-newer`. */
+export async function openSegment(
+  disk: Disk,
+  place: { readonly id: number; readonly path: string },
+  formatVersion: number,
+): Promise<SegmentFile> {
+  const { id, path } = place
+  const file = await disk.open(path, 'existing')
+  try {
+    const bytes = await file.sizeBytes()
+    const head = Buffer.alloc(SEGMENT_HEADER_BYTES)
+    const header = (await file.read(head, 0)) === head.length ? decodeSegmentHeader(head) : undefined
+    if (header === undefined) throw corrupt(disk, `the header of segment ${id} (${path}) fails its checksum`)
+    if (header.version > formatVersion)
+      throw new SpindleError(
+        'format-newer',
+        `opening ${disk.label} (format ${header.version}; this Spindle reads up to ${formatVersion})`,
+      )
+    if (header.segment !== id) throw corrupt(disk, `segment ${id} (${path}) says it is segment ${header.segment}`)
+    if (header.bytes !== bytes)
+      throw corrupt(
+        disk,
+        `segment ${id} (${path}) is cut: ${bytes} bytes at offset ${bytes} instead of ${header.bytes}`,
+      )
+    return { id, path, file, bytes }
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+/** One segment in memory, read slice by slice as far as somebody asks. Slices share the buffer of the reader. */
+export class SegmentReader {
+  readonly #segment: SegmentFile
+  readonly #bytes: Buffer
+  readonly #seed: number
+  #filled = 0
+
+  constructor(segment: SegmentFile, buffer: Buffer) {
+    this.#segment = segment
+    this.#bytes = buffer.subarray(0, segment.bytes)
+    this.#seed = segmentSeed(segment.id)
+  }
+
+  /** Replays from `offset`. `segments` hears of the lists of existing segments. */
+  async replay(offset: number, onRecord: OnRecord, onSegments: (ids: number[]) => void): Promise<SegmentEnd> {
+    const { id, bytes: size } = this.#segment
+    const bytes = this.#bytes
+    let at = offset
+    for (;;) {
+      if (at + RECORD_HEADER_BYTES > size) return { kind: 'bad', offset: at }
+      await this.#fill(at + RECORD_HEADER_BYTES)
+      const length = getUint32(bytes, at)
+      const end = at + RECORD_HEADER_BYTES + length
+      if (getUint32(bytes, at + 8) === 0)
+        return { kind: length === 0 && getUint32(bytes, at + 4) === 0 ? 'clean' : 'bad', offset: at }
+      if (end > size) return { kind: 'bad', offset: at }
+      await this.#fill(end)
+      // Everything read so far is replayed without a turn in between.
+      const kind = this.#check(at, length)
+      if (kind === undefined) return { kind: 'bad', offset: at }
+      const start = at + RECORD_HEADER_BYTES
+      if (kind < INTERNAL_KIND_FROM) onRecord(kind, bytes, start, end, id, start)
+      else if (kind === KIND_ROLL) return { kind: 'rolled', next: getUint32(bytes, start) }
+      else if (kind === KIND_SEGMENTS) onSegments(readSegmentIds(bytes, start, end))
+      at = end
+      at = this.#replayFilled(at, onRecord)
+    }
+  }
+
+  /** The first place at or behind `offset` that a marker proves to have been synced, though `offset` is bad or empty. */
+  async findProofBehind(offset: number): Promise<number | undefined> {
+    const { id, bytes: size } = this.#segment
+    await this.#fill(size)
+    for (let from = offset; ; ) {
+      const found = this.#bytes.indexOf(MARKER_MAGIC, from)
+      if (found < 0) return undefined
+      from = found + 1
+      const at = found - RECORD_HEADER_BYTES
+      if (at < offset || found + MARKER_PAYLOAD_BYTES > size) continue
+      if (getUint32(this.#bytes, at) !== MARKER_PAYLOAD_BYTES || this.#check(at, MARKER_PAYLOAD_BYTES) !== KIND_MARKER)
+        continue
+      const syncedSegment = getUint32(this.#bytes, found + 8)
+      const syncedOffset = getUint32(this.#bytes, found + 12)
+      if (syncedSegment === id && syncedOffset > offset) return at
+    }
+  }
+
+  /** Zeroes what was written from `offset` on; the caller syncs. Tells whether there was anything. */
+  async wipe(offset: number): Promise<boolean> {
+    const { file, bytes: size } = this.#segment
+    await this.#fill(size)
+    let wiped = false
+    const zeros = Buffer.alloc(READ_SLICE_BYTES)
+    for (let at = offset; at < size; at += READ_SLICE_BYTES) {
+      const slice = this.#bytes.subarray(at, Math.min(at + READ_SLICE_BYTES, size))
+      if (slice.equals(zeros.subarray(0, slice.length))) continue
+      await file.write(zeros.subarray(0, slice.length), at)
+      wiped = true
+    }
+    return wiped
+  }
+
+  /** Replays the ordinary records that are wholly in memory; returns where it stopped. */
+  #replayFilled(from: number, onRecord: OnRecord): number {
+    const bytes = this.#bytes
+    const { id } = this.#segment
+    let at = from
+    while (at + RECORD_HEADER_BYTES <= this.#filled) {
+      const length = getUint32(bytes, at)
+      const kind = bytes[at + 8] as number
+      const start = at + RECORD_HEADER_BYTES
+      if (start + length > this.#filled || kind === 0 || kind === KIND_ROLL || kind === KIND_SEGMENTS) break
+      if (this.#check(at, length) === undefined) break
+      at = start + length
+      if (kind < INTERNAL_KIND_FROM) onRecord(kind, bytes, start, at, id, start)
+    }
+    return at
+  }
+
+  /** The kind of the record, or undefined when it fails its check. It is in memory as a whole. */
+  #check(at: number, length: number): number | undefined {
+    const bytes = this.#bytes
+    if (getUint32(bytes, at + 4) !== recordCrc(this.#seed, at, bytes, at, length)) return undefined
+    return getUint32(bytes, at + 8) > 255 ? undefined : bytes[at + 8]
+  }
+
+  async #fill(end: number): Promise<void> {
+    while (this.#filled < end) {
+      const from = this.#filled
+      const slice = this.#bytes.subarray(from, Math.min(from + READ_SLICE_BYTES, this.#segment.bytes))
+      const count = await this.#segment.file.read(slice, from)
+      if (count < slice.length) throw new Error(`segment ${this.#segment.id} shrank while it was read`)
+      this.#filled = from + count
+    }
+  }
+}
+
+function readSegmentIds(bytes: Buffer, start: number, end: number): number[] {
+  const ids: number[] = []
+  for (let at = start; at + 4 <= end; at += 4) ids.push(getUint32(bytes, at))
+  return ids
+}

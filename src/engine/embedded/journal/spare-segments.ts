@@ -1,0 +1,243 @@
+/**
+ * Zero-filled files in waiting, so that a roll never waits for the disk to allocate and a sync never changes a size.
+ * Two are kept: the next segment, and one held back so that leases and settles go on when the disk is full.
+ *
+ *     spare-N.filling --zeros, sync, rename--> spare-N.ready --header, sync, rename, sync directory--> 00000007.seg
+ */
+import type { Clock, Timer } from '../../../runtime/clock.ts'
+import { type Disk, type DiskFile, DiskFullError } from '../../../runtime/disk.ts'
+import type { Log } from '../../../runtime/log.ts'
+
+const FILL_SLICE_BYTES = 1_048_576
+/** One sync of a whole segment would hold up the syncs of the hot path behind it. */
+const FILL_SYNC_EVERY_BYTES = 4 * FILL_SLICE_BYTES
+const RETRY_FIRST_MS = 500
+const RETRY_MAX_MS = 8_000
+const SPARES_KEPT = 2
+/** A shorter leftover is not worth its file. */
+const SPARE_BYTES_MIN = 16_384
+
+const zeros = Buffer.alloc(FILL_SLICE_BYTES)
+
+export interface Spare {
+  readonly path: string
+  readonly file: DiskFile
+  readonly bytes: number
+}
+
+export interface SpareSegmentsOptions {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly log: Log
+  readonly directory: string
+  /** A write or sync failed with something other than a full disk. */
+  readonly onFault: (error: unknown) => void
+}
+
+export class SpareSegments {
+  readonly #options: SpareSegmentsOptions
+  #ready: Spare[] = []
+  /** A spare made to measure for one large record. */
+  #large: Spare | undefined
+  #filling: Promise<void> | undefined
+  #full = false
+  #retry: Timer | undefined
+  #retryMs = RETRY_FIRST_MS
+  #nextNumber = 1
+  #wantedBytes = FILL_SLICE_BYTES
+  #stopped = false
+
+  constructor(options: SpareSegmentsOptions) {
+    this.#options = options
+  }
+
+  /** Takes over what an earlier run left: ready spares are good, since a roll syncs them again; unfinished ones go. */
+  async adopt(): Promise<void> {
+    const { disk, directory } = this.#options
+    for (const name of await disk.list(directory)) {
+      const match = /^spare-(\d+)\.(ready|filling)$/.exec(name)
+      if (match === null) continue
+      const path = `${directory}/${name}`
+      this.#nextNumber = Math.max(this.#nextNumber, Number(match[1]) + 1)
+      if (match[2] === 'filling' || this.#ready.length === SPARES_KEPT) {
+        await disk.remove(path)
+        continue
+      }
+      const file = await disk.open(path, 'existing')
+      const bytes = await file.sizeBytes()
+      if (bytes >= SPARE_BYTES_MIN) this.#ready.push({ path, file, bytes })
+      else {
+        await file.close()
+        await disk.remove(path)
+      }
+    }
+  }
+
+  /** Starts to keep the stock. `bytes`: size of the spares made from now on. */
+  want(bytes: number): void {
+    this.#wantedBytes = bytes
+    this.#refill()
+  }
+
+  get diskIsFull(): boolean {
+    return this.#full
+  }
+
+  get bytes(): number {
+    return this.#ready.reduce((sum, spare) => sum + spare.bytes, this.#large?.bytes ?? 0)
+  }
+
+  /** Is there one of at least `bytes` that may be taken? The last one is for `settle`. */
+  has(bytes: number, room: 'append' | 'settle'): boolean {
+    if (this.#large !== undefined && this.#large.bytes >= bytes) return true
+    const first = this.#ready[0]
+    return first !== undefined && first.bytes >= bytes && this.#ready.length >= (room === 'append' ? SPARES_KEPT : 1)
+  }
+
+  take(bytes: number, room: 'append' | 'settle'): Spare | undefined {
+    if (!this.has(bytes, room)) return undefined
+    const large = this.#large
+    if (large !== undefined && large.bytes >= bytes) {
+      this.#large = undefined
+      return large
+    }
+    return this.#ready.shift()
+  }
+
+  /** Puts back a file that is as good as new. */
+  give(spare: Spare): void {
+    this.#ready.push(spare)
+  }
+
+  newPath(): string {
+    return `${this.#options.directory}/spare-${this.#nextNumber++}.ready`
+  }
+
+  /** Waits until `has` would say yes. false: the disk is full. Rejects when a write failed. */
+  async make(bytes: number, room: 'append' | 'settle'): Promise<boolean> {
+    while (!this.has(bytes, room) && !this.#stopped) {
+      if (this.#filling !== undefined) {
+        await this.#filling
+        continue
+      }
+      const short = this.#ready.length < SPARES_KEPT
+      if (short && this.#full) return false
+      const first = this.#ready[0]
+      if (short && (first === undefined || first.bytes >= bytes)) this.#refill()
+      else if (!(await this.#makeLarge(bytes))) return false
+    }
+    return !this.#stopped
+  }
+
+  /** Space may have come back: a segment was deleted. */
+  retry(): void {
+    this.#retry?.cancel()
+    this.#retry = undefined
+    if (this.#ready.length >= SPARES_KEPT) this.#full = false
+    if (this.#full) this.#refill({ evenIfFull: true })
+  }
+
+  /** Waits for the fill under way, if any. */
+  async idle(): Promise<void> {
+    while (this.#filling !== undefined) await this.#filling
+  }
+
+  async close(): Promise<void> {
+    this.#stopped = true
+    this.#retry?.cancel()
+    await this.idle()
+    for (const spare of this.#ready) await spare.file.close()
+    await this.#large?.file.close()
+    this.#ready = []
+    this.#large = undefined
+  }
+
+  #refill(how: { readonly evenIfFull?: boolean } = {}): void {
+    if (this.#stopped || this.#filling !== undefined || this.#ready.length >= SPARES_KEPT) return
+    if (this.#full && how.evenIfFull !== true) return
+    this.#filling = this.#fill(this.#wantedBytes)
+      .then(
+        (spare) => {
+          if (spare !== undefined) this.#ready.push(spare)
+        },
+        (error: unknown) => {
+          this.#stopped = true
+          this.#options.onFault(error)
+        },
+      )
+      .then(() => {
+        this.#filling = undefined
+        this.#refill()
+      })
+  }
+
+  async #makeLarge(bytes: number): Promise<boolean> {
+    let made = false
+    this.#filling = this.#fill(bytes)
+      .then(
+        (spare) => {
+          if (spare === undefined) return
+          void this.#large?.file.close()
+          this.#large = spare
+          made = true
+        },
+        (error: unknown) => {
+          this.#stopped = true
+          this.#options.onFault(error)
+        },
+      )
+      .then(() => {
+        this.#filling = undefined
+        this.#refill()
+      })
+    await this.#filling
+    return made
+  }
+
+  /** undefined: no room. */
+  async #fill(bytes: number): Promise<Spare | undefined> {
+    const { disk, directory, log } = this.#options
+    const path = this.newPath()
+    const unfinished = path.replace(/ready$/, 'filling')
+    let file: DiskFile | undefined
+    try {
+      file = await disk.open(unfinished, 'create')
+      let synced = 0
+      for (let at = 0; at < bytes && !this.#stopped; at += FILL_SLICE_BYTES) {
+        const end = Math.min(at + FILL_SLICE_BYTES, bytes)
+        await file.write(end - at === zeros.length ? zeros : zeros.subarray(0, end - at), at)
+        if (end - synced >= FILL_SYNC_EVERY_BYTES || end === bytes) {
+          await file.datasync()
+          synced = end
+        }
+      }
+      if (this.#stopped) {
+        await file.close()
+        await disk.remove(unfinished)
+        return undefined
+      }
+      await disk.rename(unfinished, path)
+      if (this.#full) log.info('the disk has room again; appends resume', { folder: disk.label, directory })
+      this.#full = false
+      this.#retryMs = RETRY_FIRST_MS
+      return { path, file, bytes }
+    } catch (error) {
+      if (!(error instanceof DiskFullError)) throw error
+      await file?.close()
+      await disk.remove(unfinished)
+      this.#sayFull()
+      return undefined
+    }
+  }
+
+  #sayFull(): void {
+    const { clock, disk, directory, log } = this.#options
+    if (!this.#full)
+      log.warn('the disk is full; appends are refused until it has room', { folder: disk.label, directory })
+    this.#full = true
+    if (this.#stopped) return
+    this.#retry?.cancel()
+    this.#retry = clock.setTimer(this.#retryMs, () => this.retry())
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS)
+  }
+}
