@@ -11,16 +11,16 @@ import { describeRun } from './machine.ts'
 import { median } from './measure.ts'
 import { count, table } from './report.ts'
 import { withFolder } from './store.ts'
+import type { StoreJob, StoreRates } from './store-child.ts'
 import { candidates } from './stores/candidates.ts'
-import type { StoreJob, StoreRates } from './stores/measure-store.ts'
 import { type Candidate, peerFolder } from './stores/store.ts'
 
 const BUILD = 'dist/index.js'
 const RUNS = 3
 const GROUP = 1_000
 const SIZES = [
-  { bodyBytes: 100, messages: 300_000 },
-  { bodyBytes: 1024, messages: 100_000 },
+  { bodyBytes: 100, messages: 1_000_000 },
+  { bodyBytes: 1024, messages: 200_000 },
 ]
 
 /** Whether the candidate can run here: its peer, if it has one, is installed now. */
@@ -45,7 +45,7 @@ async function rowOf(candidate: Candidate, peers: string): Promise<string[]> {
     console.error(`${candidate.name}, ${bodyBytes} B`)
     const job: StoreJob = { candidate: candidate.name, build: BUILD, peers, messages, bodyBytes, group: GROUP }
     const runs: StoreRates[] = []
-    for (let i = 0; i < RUNS; i++) runs.push(await forked<StoreRates>('stores/measure-store.ts', job))
+    for (let i = 0; i < RUNS; i++) runs.push(await forked<StoreRates>('store-child.ts', job))
     const takes = runs.flatMap(({ takePerSecond }) => takePerSecond ?? [])
     cells.push(count(median(runs.map((run) => run.putPerSecond))), takes.length > 0 ? count(median(takes)) : '')
   }

@@ -1,7 +1,7 @@
-/** One store, measured in this process, which does nothing else: `tsx bench/stores/measure-store.ts JOB`. */
+/** One store, measured in this process, which does nothing else: `tsx bench/store-child.ts JOB`. */
 import process from 'node:process'
-import { withFolder } from '../store.ts'
-import { candidates } from './candidates.ts'
+import { withFolder } from './store.ts'
+import { candidates } from './stores/candidates.ts'
 
 export interface StoreJob {
   readonly candidate: string
