@@ -78,7 +78,13 @@ describe('the claim of a folder', () => {
   it('does not care whether the pid of a dead owner is alive again', async () => {
     const folder = await temporaryFolder()
     await mkdir(join(folder, 'owner'), { recursive: true })
-    const dead = { version: 1, socket: '0123456789abcdef.sock', holder: 'dead', process: String(process.pid), folder: '' }
+    const dead = {
+      version: 1,
+      socket: '0123456789abcdef.sock',
+      holder: 'dead',
+      process: String(process.pid),
+      folder: '',
+    }
     await writeFile(join(folder, 'owner', '7'), JSON.stringify(dead))
     expect(await own(folder)).toMatchObject({ generation: 8, deadHolder: 'dead' })
   })
@@ -129,7 +135,10 @@ describe('the claim of a folder', () => {
     expect(await claimsIn(folder)).toEqual(['3', '4', '5', '6'])
     const owner = await own(folder)
     // What a slow candidate writes that had found generation 1 dead, long ago.
-    await writeFile(join(folder, 'owner', '2'), JSON.stringify({ version: 1, socket: 'x.sock', holder: 'slow', process: '1', folder: '' }))
+    await writeFile(
+      join(folder, 'owner', '2'),
+      JSON.stringify({ version: 1, socket: 'x.sock', holder: 'slow', process: '1', folder: '' }),
+    )
     expect(await join2(folder)).toBe(owner.generation)
   })
 
@@ -138,7 +147,8 @@ describe('the claim of a folder', () => {
     await mkdir(join(folder, 'owner'))
     const left = createServer().listen(join(folder, 'owner', 'aaaaaaaaaaaaaaaa.sock'))
     await new Promise((resolve) => left.once('listening', resolve))
-    const claim = (socket: string): string => JSON.stringify({ version: 1, socket, holder: 'h', process: '1', folder: '' })
+    const claim = (socket: string): string =>
+      JSON.stringify({ version: 1, socket, holder: 'h', process: '1', folder: '' })
     await writeFile(join(folder, 'owner', '1'), claim('bbbbbbbbbbbbbbbb.sock'))
     await writeFile(join(folder, 'owner', 'bbbbbbbbbbbbbbbb.sock'), '')
     await writeFile(join(folder, 'owner', '2'), claim('../../escape'))

@@ -24,6 +24,8 @@ export class Script {
   readonly channels = new Map<string, Set<(data: Uint8Array) => void>>()
   readonly announced: [string, Uint8Array][] = []
   readonly port: Port
+  /** What closing the store waits for. */
+  onClose: () => Promise<void> = async () => {}
   #wake: () => void = () => {}
 
   constructor() {
@@ -33,6 +35,7 @@ export class Script {
         this.#wake()
         return Promise.resolve()
       }
+      if (method === 'close') return this.onClose()
       return new Promise((answer, fail) => {
         const signal = args.find((arg) => arg instanceof AbortSignal)
         this.calls.push({ method, args: args.filter((arg) => !(arg instanceof AbortSignal)), signal, answer, fail })
@@ -55,9 +58,10 @@ export class Script {
         }
       },
     }
-    // Every other method of the port is one that is asked and answered.
+    // Every other method of the port is one that is asked and answered; `then` would make it look like a promise.
     this.port = new Proxy(own, {
-      get: (target, method: string) => Reflect.get(target, method) ?? ((...args: unknown[]) => asked(method, args)),
+      get: (target, method: string) =>
+        Reflect.get(target, method) ?? (method === 'then' ? undefined : (...args: unknown[]) => asked(method, args)),
     }) as unknown as Port
   }
 
@@ -69,6 +73,16 @@ export class Script {
       throw new Error(`expected a call of ${method}, got ${call?.method}`)
     }
     return call
+  }
+
+  /** The next `count` calls, by method. */
+  async callsByMethod(count: number): Promise<Map<string, ScriptedCall>> {
+    const byMethod = new Map<string, ScriptedCall>()
+    while (byMethod.size < count) {
+      const call = await this.call()
+      byMethod.set(call.method, call)
+    }
+    return byMethod
   }
 
   async until(holds: () => boolean): Promise<void> {
