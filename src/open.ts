@@ -1,11 +1,13 @@
 /** One URL decides where messages live; everything behind it keeps the same words and promises. */
 import { Broker } from './broker/broker.ts'
 import type { Port } from './broker/port.ts'
+import { EmbeddedEngine } from './engine/embedded/engine.ts'
 import { MemoryEngine } from './engine/memory/memory-engine.ts'
 import { SpindleError } from './model/errors.ts'
 import { defaultLimits, type Limits } from './model/limits.ts'
 import { type Clock, systemClock } from './runtime/clock.ts'
 import { type Log, silentLog } from './runtime/log.ts'
+import { nodeDisk } from './runtime/node-disk.ts'
 import { type Random, systemRandom } from './runtime/random.ts'
 import { openFolder } from './server/folder.ts'
 import { Spindle } from './spindle.ts'
@@ -46,7 +48,10 @@ async function openPort(url: string, parts: Parts): Promise<Port> {
     await broker.start()
     return broker
   }
-  if (url.startsWith('file:')) return openFolder(folderOf(url), parts)
+  if (url.startsWith('file:')) {
+    const engine = (folder: string): EmbeddedEngine => new EmbeddedEngine({ disk: nodeDisk(folder), ...parts })
+    return openFolder(folderOf(url), { engine, ...parts })
+  }
   throw new SpindleError('unknown-url', `open '${withoutPassword(url)}'`)
 }
 
