@@ -1,0 +1,166 @@
+/** What all verbs share: the index, the ledger, the clocks, the names. */
+
+import type { Limits } from '../../model/limits.ts'
+import type { StoreTag } from '../../model/message-id.ts'
+import type { QueuePolicy } from '../../model/policy.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { QueueLifetime } from '../engine.ts'
+import { Holders } from './holders.ts'
+import { idPrefixOf } from './ids.ts'
+import { MessageIndex } from './index/message-index.ts'
+import { QueueState } from './index/queue-state.ts'
+import { SLOT_MASK, State } from './index/slots.ts'
+import type { Ledger } from './ledger.ts'
+import type { PageCache } from './page-cache.ts'
+import { Records } from './records.ts'
+
+/** Tokens and numbers of one opening start here times the epoch, so that none is ever given twice. */
+const TOKENS_PER_EPOCH = 2 ** 36
+
+export class Core {
+  readonly index = new MessageIndex()
+  readonly records = new Records()
+  readonly byName = new Map<string, QueueState>()
+  readonly holders: Holders
+  readonly limits: Limits
+  readonly clock: Clock
+  /** Set when the journal is open. */
+  ledger!: Ledger
+  cache!: PageCache
+  /** Readings of the clocks for the verb under way. */
+  nowMs = 0
+  wallMs = 0
+  epoch = 0
+  /** What every id of this store begins with. */
+  tag = '' as StoreTag
+  idPrefix = ''
+  nextNumber = 1
+  /** Is an event of the store itself being appended? Deaths that it causes make no events. */
+  eventDepth = 0
+  #token = 0
+  #hint: (queue: QueueState) => void = () => {}
+
+  constructor(parts: { clock: Clock; limits: Limits }) {
+    this.clock = parts.clock
+    this.limits = parts.limits
+    this.holders = new Holders()
+    this.index.onHolder = (slot, holder, joined) => this.holders.lease(holder, slot, joined)
+  }
+
+  /** Reads the clocks; first thing in every verb. */
+  readClocks(): void {
+    this.nowMs = this.clock.monotonicMs()
+    this.wallMs = this.clock.wallMs()
+  }
+
+  /** The wall instant of a monotonic one; 0 stays 0. */
+  toWall(monotonicMs: number): number {
+    return monotonicMs === 0 ? 0 : Math.round(this.wallMs + (monotonicMs - this.nowMs))
+  }
+
+  /** The monotonic instant of a wall one; 0 stays 0, and no instant becomes 0. */
+  toMonotonic(wallMs: number): number {
+    return wallMs === 0 ? 0 : instant(this.nowMs + (wallMs - this.wallMs))
+  }
+
+  setTag(tag: StoreTag): void {
+    this.tag = tag
+    this.idPrefix = idPrefixOf(tag)
+  }
+
+  startEpoch(epoch: number): void {
+    this.epoch = epoch
+    this.#token = epoch * TOKENS_PER_EPOCH
+  }
+
+  nextToken(): number {
+    return ++this.#token
+  }
+
+  set onHint(hint: (queue: QueueState) => void) {
+    this.#hint = hint
+  }
+
+  /** Says that the queue may have become leasable. */
+  hint(queue: QueueState): void {
+    if (!queue.hinted) this.#hint(queue)
+  }
+
+  /** A message of a group left or stepped aside, so the one behind it may have become leasable. */
+  hintGroup(queue: QueueState): void {
+    if (queue.policy.groups.kind !== 'none' && queue.count(State.ready) > 0) this.hint(queue)
+  }
+
+  addQueue(id: number, name: string, policy: QueuePolicy, lifetime: QueueLifetime): QueueState {
+    const queue = new QueueState(this.index.slots, id, name, policy, lifetime)
+    queue.usedAtMs = this.nowMs
+    this.index.queues[id] = queue
+    this.byName.set(name, queue)
+    return queue
+  }
+
+  /** A number for a queue that is new. Ids are not given twice: rows of a queue that was dropped may still be zombies. */
+  nextQueueId(): number {
+    return this.index.queues.length
+  }
+
+  /** Forgets the queue and every entry of it, pending ones too. */
+  removeQueue(queue: QueueState): void {
+    const { index } = this
+    if (index.linking) {
+      queue.ready.clear()
+      queue.dead.clear()
+      queue.groups.clearLines()
+    }
+    this.eachSlot(queue, anyState, (slot) => this.removeRow(slot))
+    queue.dropped = true
+    this.index.queues[queue.id] = undefined
+    this.byName.delete(queue.name)
+  }
+
+  removeRow(slot: number): void {
+    this.ledger.unlocate(slot)
+    this.index.remove(slot)
+  }
+
+  /** Visits the queue's rows in slot order; stops when it has met as many as the queue counts. */
+  eachSlot(queue: QueueState, wanted: (state: number) => boolean, visit: (slot: number) => void): void {
+    const { slots } = this.index
+    let left = 0
+    for (let state = State.pending; state <= State.dead; state++) if (wanted(state)) left += queue.count(state)
+    const end = slots.end
+    for (let slot = 1; slot < end && left > 0; slot++) {
+      const c = slots.chunk(slot)
+      const i = slot & SLOT_MASK
+      if (c.queue[i] !== queue.id) continue
+      const state = c.state[i] as number
+      if (state === State.free || state === State.zombie || !wanted(state)) continue
+      left--
+      visit(slot)
+    }
+  }
+
+  /** Links every row of the queue anew, when its policy's kind of order changed. */
+  relink(queue: QueueState): void {
+    queue.ready.clear()
+    queue.dead.clear()
+    queue.groups.clearLines()
+    const rows: number[] = []
+    this.eachSlot(
+      queue,
+      (state) => state !== State.pending,
+      (slot) => rows.push(slot),
+    )
+    rows.sort((a, b) => this.index.slots.sequenceOf(a) - this.index.slots.sequenceOf(b))
+    for (const slot of rows) this.index.link(slot)
+  }
+}
+
+/** 0 means none, so an instant that happens to be 0 is the one just after. */
+export function instant(monotonicMs: number): number {
+  return monotonicMs === 0 ? Number.MIN_VALUE : monotonicMs
+}
+
+function anyState(): boolean {
+  return true
+}

@@ -1,0 +1,458 @@
+/**
+ * The engine of `file:`: an append-only journal on a disk, and an index of it in memory.
+ *
+ *     verb -> apply what is due -> decide and apply to the index -> seal one record -> wait for its batch -> answer
+ *
+ * Everything up to `seal` happens in one turn of the event loop, so verbs never interleave and the order of records is the
+ * order of decisions. A record that cannot be written poisons the engine, so what was applied before it was durable never
+ * needs to be taken back.
+ */
+
+import { SpindleError } from '../../model/errors.ts'
+import { defaultLimits, type Limits } from '../../model/limits.ts'
+import type { Delivery, ExtendOutcome, MessageId, MessageView, Receipt } from '../../model/message.ts'
+import { type StoreTag, storeTag, TAG_BYTES } from '../../model/message-id.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { Disk } from '../../runtime/disk.ts'
+import { type Log, silentLog } from '../../runtime/log.ts'
+import type { Random } from '../../runtime/random.ts'
+import type {
+  BrowsePage,
+  BrowseRequest,
+  Capabilities,
+  CommitOptions,
+  Engine,
+  LeaseRequest,
+  Outcome,
+  QueueMeasure,
+  StoredRecord,
+  Unit,
+} from '../engine.ts'
+import { reveal, type UnitNotes } from './appends.ts'
+import { browse, measure } from './browse.ts'
+import { FORMAT_VERSION, RECORD_KIND } from './codec.ts'
+import { Core, instant } from './core.ts'
+import { applyDue, endHolder, Idle, nextDueMs } from './due.ts'
+import { rowFor } from './endings.ts'
+import { parseId } from './ids.ts'
+import { NONE, SLOT_MASK, State } from './index/slots.ts'
+import { Journal } from './journal/journal.ts'
+import { lease } from './leases.ts'
+import { Ledger } from './ledger.ts'
+import { PageCache } from './page-cache.ts'
+import { Receipts } from './receipts.ts'
+import { Replay } from './replay.ts'
+import { Reveals } from './reveals.ts'
+import { recordBytesOf, runUnit, type UnitTools } from './units.ts'
+import { viewOf } from './views.ts'
+import { Watchers } from './watchers.ts'
+
+export interface EmbeddedEngineParts {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly random: Random
+  readonly limits?: Limits
+  readonly log?: Log
+  readonly options?: EmbeddedOptions
+}
+
+export interface EmbeddedOptions {
+  /** The largest ordinary journal segment, bytes. Default 64 MiB. */
+  readonly segmentBytes?: number
+  /** Recent bodies kept in memory, bytes. Default 64 MiB. */
+  readonly cacheBytes?: number
+  /** Journal bytes since the last checkpoint that make the next one due. Default 256 MiB, or the size of the index if larger. */
+  readonly checkpointBytes?: number
+}
+
+const CACHE_BYTES_DEFAULT = 64 * 1_048_576
+/** Transitions that one verb applies at most before its own work, so that none pauses the process. */
+const DUE_BUDGET = 20_000
+
+/** What a commit waits for: record numbers, 0 for none. */
+interface Wait {
+  durable: number
+  written: number
+}
+
+export class EmbeddedEngine implements Engine {
+  readonly capabilities: Capabilities = { durable: true, callerTransactions: false }
+  readonly #parts: EmbeddedEngineParts
+  readonly #log: Log
+  readonly #core: Core
+  readonly #receipts = new Receipts()
+  readonly #idle = new Idle()
+  readonly #tools: UnitTools
+  readonly #watchers = new Watchers()
+  readonly #durableReveals = new Reveals()
+  readonly #writtenReveals = new Reveals()
+  #journal: Journal | undefined
+  #state: 'new' | 'open' | 'closing' | 'closed' = 'new'
+  #fault: SpindleError | undefined
+  #closing: Promise<void> | undefined
+  /** Commits that wait for room, in order. */
+  #roomLine: Promise<unknown> = Promise.resolve()
+  #inRoomLine = 0
+
+  constructor(parts: EmbeddedEngineParts) {
+    this.#parts = parts
+    this.#log = parts.log ?? silentLog
+    this.#core = new Core({ clock: parts.clock, limits: parts.limits ?? defaultLimits })
+    this.#core.onHint = (queue) => this.#watchers.hint(queue)
+    this.#tools = { core: this.#core, receipts: this.#receipts, idle: this.#idle }
+  }
+
+  async open(): Promise<void> {
+    if (this.#state !== 'new') throw new SpindleError('closed', `open ${this.#parts.disk.label} a second time`)
+    const core = this.#core
+    const { disk, clock, random, options } = this.#parts
+    const journal = await Journal.open({
+      disk,
+      clock,
+      log: this.#log,
+      formatVersion: FORMAT_VERSION,
+      ...(options?.segmentBytes === undefined ? undefined : { segmentBytes: options.segmentBytes }),
+    })
+    this.#journal = journal
+    core.cache = new PageCache({
+      source: journal,
+      cacheBytes: options?.cacheBytes ?? CACHE_BYTES_DEFAULT,
+      ends: (segment) => this.#endOf(segment),
+      corrupt: (segment, offset) =>
+        new SpindleError('corrupt', `read a body of ${disk.label}, segment ${segment} at ${offset}`),
+    })
+    core.ledger = new Ledger({ journal, index: core.index, cache: core.cache })
+    journal.onWritten = (sealed) => this.#written(sealed)
+    journal.onSynced = (sealed) => this.#synced(sealed)
+    journal.onFailed = (error) => this.#poison(error)
+    core.readClocks()
+    core.index.linking = false
+    const replay = new Replay(core)
+    await journal.recover(undefined, (kind, bytes, start, end, segment, offset) => {
+      if (kind === RECORD_KIND) replay.record(bytes, start, end, segment, offset)
+    })
+    core.readClocks()
+    replay.finish()
+    for (const queue of core.byName.values()) if (queue.lifetime.kind === 'idle') this.#idle.firstMs = core.nowMs
+    const identity = (replay.identity as { tag: StoreTag } | undefined) ?? { tag: storeTag(random.bytes(TAG_BYTES)) }
+    core.setTag(identity.tag)
+    core.startEpoch(core.epoch + 1)
+    core.ledger.scribe.open(core.epoch, core.nextNumber, identity)
+    core.ledger.seal('durable', 'settle')
+    await journal.sync()
+    this.#state = 'open'
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    const wasOpen = this.#state === 'open'
+    this.#state = 'closing'
+    if (wasOpen && this.#fault === undefined) {
+      await this.#roomLine.catch(() => {})
+      await this.#journal?.sync().catch(() => {})
+    }
+    this.#state = 'closed'
+    await this.#journal?.close()
+    this.#core.ledger?.fail(new SpindleError('closed', `use ${this.#parts.disk.label}`))
+  }
+
+  commit(units: readonly Unit[], options?: CommitOptions): Promise<Outcome[][]> {
+    const refusal = this.#begin('commit')
+    if (refusal !== undefined) return Promise.reject(refusal)
+    if (options?.within !== undefined) {
+      return Promise.reject(new SpindleError('unsupported', 'commit within a transaction of the caller'))
+    }
+    const outcomes: Outcome[][] = []
+    const wait: Wait = { durable: 0, written: 0 }
+    try {
+      for (const unit of units) {
+        const bytes = recordBytesOf(unit)
+        if (bytes > 0 && (this.#inRoomLine > 0 || !(this.#journal as Journal).hasRoom(bytes))) {
+          return this.#commitInLine(units, outcomes, wait)
+        }
+        outcomes.push(this.#run(unit, wait, false))
+      }
+    } catch (error) {
+      return Promise.reject(this.#faultOf(error))
+    }
+    return this.#answer(wait, outcomes)
+  }
+
+  /** The rest of a commit for whose appends there was no room at once. */
+  #commitInLine(units: readonly Unit[], outcomes: Outcome[][], wait: Wait): Promise<Outcome[][]> {
+    const rest = async (): Promise<Outcome[][]> => {
+      for (const unit of units.slice(outcomes.length)) {
+        const bytes = recordBytesOf(unit)
+        const journal = this.#journal as Journal
+        let room = bytes === 0 || journal.hasRoom(bytes)
+        if (!room) room = (await journal.makeRoom(bytes)) && journal.hasRoom(bytes)
+        if (this.#fault !== undefined) throw this.#fault
+        this.#core.readClocks()
+        this.#applyDue(DUE_BUDGET)
+        outcomes.push(this.#run(unit, wait, !room))
+      }
+      return outcomes
+    }
+    this.#inRoomLine++
+    const turn = this.#roomLine.then(rest)
+    this.#roomLine = turn.then(
+      () => this.#inRoomLine--,
+      () => this.#inRoomLine--,
+    )
+    return turn.then(
+      () => this.#answer(wait, outcomes),
+      (error: unknown) => Promise.reject(this.#faultOf(error)),
+    )
+  }
+
+  /** Applies and seals one unit. */
+  #run(unit: Unit, wait: Wait, diskFull: boolean): Outcome[] {
+    const core = this.#core
+    const notes = this.#notes()
+    notes.diskFull = diskFull
+    core.eventDepth = 0
+    const outcomes = runUnit(this.#tools, unit, notes)
+    const durable = isDurable(unit, notes)
+    const appends = notes.appended.length > 0
+    const record = core.ledger.seal(durable ? 'durable' : 'relaxed', appends ? 'append' : 'settle')
+    if (record === 0) {
+      // It decided something all the same, perhaps from what is not durable yet.
+      wait.durable = Math.max(wait.durable, core.ledger.lastDurable)
+      return outcomes
+    }
+    if (durable) wait.durable = record
+    else wait.written = record
+    const reveals = durable ? this.#durableReveals : this.#writtenReveals
+    for (const slot of notes.appended) reveals.add(record, slot)
+    return outcomes
+  }
+
+  #answer<T>(wait: Wait, value: T): Promise<T> {
+    const { ledger } = this.#core
+    if (wait.durable === 0) return ledger.whenWritten(wait.written, value)
+    if (wait.written < wait.durable) return ledger.whenDurable(wait.durable, value)
+    return ledger.whenDurable(wait.durable, undefined).then(() => ledger.whenWritten(wait.written, value))
+  }
+
+  lease(request: LeaseRequest): Promise<Delivery[]> {
+    const refusal = this.#begin('lease')
+    if (refusal !== undefined) return Promise.reject(refusal)
+    const core = this.#core
+    const queue = core.byName.get(request.queue)
+    if (queue === undefined) return Promise.resolve([])
+    try {
+      const deliveries = lease(core, queue, request, this.#receipts)
+      if (deliveries.length === 0) return Promise.resolve(deliveries)
+      queue.usedAtMs = core.nowMs
+      if (request.settleOnDelivery !== true) {
+        return core.ledger.whenWritten(core.ledger.seal('relaxed', 'settle'), deliveries)
+      }
+      return core.ledger.whenDurable(core.ledger.seal('durable', 'settle'), deliveries)
+    } catch (error) {
+      return Promise.reject(this.#faultOf(error))
+    }
+  }
+
+  extend(receipts: readonly Receipt[], leaseMs: number): Promise<ExtendOutcome[]> {
+    const refusal = this.#begin('extend')
+    if (refusal !== undefined) return Promise.reject(refusal)
+    const core = this.#core
+    const due = instant(core.nowMs + leaseMs)
+    const outcomes = receipts.map((receipt): ExtendOutcome => {
+      const slot = rowFor(core, this.#receipts.parse(receipt), 'extend')
+      if (slot === NONE) return { kind: 'stale' }
+      const c = core.index.slots.chunk(slot)
+      const i = slot & SLOT_MASK
+      core.ledger.scribe.extend(c.number[i] as number, leaseMs)
+      core.index.extend(slot, leaseMs, due)
+      return { kind: 'extended', untilMs: core.toWall(due) }
+    })
+    return this.#sealed('relaxed', outcomes)
+  }
+
+  renewHolder(holder: string, ttlMs: number): Promise<void> {
+    const refusal = this.#begin('renewHolder')
+    if (refusal !== undefined) return Promise.reject(refusal)
+    this.#core.holders.renew(holder, this.#core.nowMs + ttlMs)
+    return Promise.resolve()
+  }
+
+  releaseHolder(holder: string, options?: { readonly spend?: boolean }): Promise<void> {
+    const refusal = this.#begin('releaseHolder')
+    if (refusal !== undefined) return Promise.reject(refusal)
+    const ended = this.#core.holders.get(holder)
+    if (ended === undefined) return Promise.resolve()
+    const notes = this.#notes()
+    endHolder(this.#core, ended, options?.spend !== false, notes)
+    return this.#sealed('durable', undefined, notes)
+  }
+
+  browse(request: BrowseRequest): Promise<BrowsePage> {
+    return this.#look('browse', () => browse(this.#core, request))
+  }
+
+  find(id: MessageId): Promise<MessageView | undefined> {
+    return this.#look('find', () => {
+      const { index } = this.#core
+      const number = parseId(this.#core, id)
+      const slot = number === 0 ? NONE : index.numbers.get(number)
+      if (slot === NONE || index.stateOf(slot) === State.pending) return undefined
+      return viewOf(this.#core, slot)
+    })
+  }
+
+  measure(queues?: readonly string[]): Promise<QueueMeasure[]> {
+    return this.#look('measure', () => {
+      const { byName } = this.#core
+      const measures: QueueMeasure[] = []
+      for (const name of queues ?? byName.keys()) {
+        const queue = byName.get(name)
+        if (queue !== undefined) measures.push(measure(this.#core, queue))
+      }
+      return measures
+    })
+  }
+
+  read(key: string): Promise<StoredRecord | undefined> {
+    return this.#look('read', () => {
+      const record = this.#core.records.get(key)
+      return record === undefined ? undefined : { key, value: record.value.slice(), version: record.version }
+    })
+  }
+
+  scan(prefix: string, options: { readonly after?: string; readonly limit: number }): Promise<StoredRecord[]> {
+    return this.#look('scan', () => this.#core.records.scan(prefix, options.after, options.limit))
+  }
+
+  tick(budget: number): Promise<{ readonly nextDueMs: number | null }> {
+    const refusal = this.#ready('tick')
+    if (refusal !== undefined) return Promise.reject(refusal)
+    const core = this.#core
+    core.readClocks()
+    let record = 0
+    try {
+      record = this.#applyDue(budget)
+      for (const queue of core.byName.values()) queue.dedup.sweep(core.nowMs, budget)
+    } catch (error) {
+      return Promise.reject(this.#faultOf(error))
+    }
+    return core.ledger.whenWritten(record, { nextDueMs: nextDueMs(core, this.#idle) })
+  }
+
+  watch(listener: (queue: string) => void): () => void {
+    return this.#watchers.add(listener)
+  }
+
+  /** A verb that only reads: answers once what it saw is durable. */
+  #look<T>(verb: string, read: () => T): Promise<T> {
+    const refusal = this.#begin(verb)
+    if (refusal !== undefined) return Promise.reject(refusal)
+    try {
+      return this.#core.ledger.whenDurable(0, read())
+    } catch (error) {
+      return Promise.reject(this.#faultOf(error))
+    }
+  }
+
+  /** Why the verb cannot start; undefined: it may, and what is due has been applied. */
+  #begin(verb: string): SpindleError | undefined {
+    const refusal = this.#ready(verb)
+    if (refusal !== undefined) return refusal
+    this.#core.readClocks()
+    try {
+      this.#applyDue(DUE_BUDGET)
+    } catch (error) {
+      return this.#faultOf(error)
+    }
+    return undefined
+  }
+
+  #ready(verb: string): SpindleError | undefined {
+    if (this.#fault !== undefined) return this.#fault
+    if (this.#state === 'open') return undefined
+    return new SpindleError('closed', `${verb} on ${this.#parts.disk.label}`)
+  }
+
+  #applyDue(budget: number): number {
+    const core = this.#core
+    const { nowMs } = core
+    if (core.index.deadlines.firstMs > nowMs && core.holders.firstMs > nowMs && this.#idle.firstMs > nowMs) return 0
+    const notes = this.#notes()
+    applyDue(core, this.#idle, budget, notes)
+    const record = core.ledger.seal('relaxed', 'settle')
+    for (const slot of notes.appended) reveal(core, slot)
+    return record
+  }
+
+  #sealed<T>(durability: 'durable' | 'relaxed', value: T, notes?: UnitNotes): Promise<T> {
+    const core = this.#core
+    try {
+      const record = core.ledger.seal(durability, 'settle')
+      for (const slot of notes?.appended ?? []) reveal(core, slot)
+      return durability === 'durable' ? core.ledger.whenDurable(record, value) : core.ledger.whenWritten(record, value)
+    } catch (error) {
+      return Promise.reject(this.#faultOf(error))
+    }
+  }
+
+  #notes(): UnitNotes {
+    return {
+      appended: [],
+      contents: undefined,
+      first: undefined,
+      firstPlace: -1,
+      durableAppends: false,
+      relaxedOnly: undefined,
+      diskFull: false,
+    }
+  }
+
+  #written(sealed: number): void {
+    this.#revealUpTo(this.#writtenReveals, sealed)
+    this.#core.ledger.reachWritten(sealed)
+  }
+
+  #synced(sealed: number): void {
+    this.#revealUpTo(this.#durableReveals, sealed)
+    this.#core.ledger.reachSynced(sealed)
+  }
+
+  #revealUpTo(reveals: Reveals, sealed: number): void {
+    let slot = reveals.next(sealed)
+    if (slot === NONE) return
+    this.#core.readClocks()
+    for (; slot !== NONE; slot = reveals.next(sealed)) reveal(this.#core, slot)
+  }
+
+  #endOf(segment: number): number {
+    const segments = this.#journal?.segments() ?? []
+    if (segment === segments[segments.length - 1]?.id) return 0
+    return segments.find(({ id }) => id === segment)?.bytes ?? 0
+  }
+
+  #poison(cause: unknown): void {
+    if (this.#fault !== undefined) return
+    this.#fault = new SpindleError('poisoned', `write to ${this.#parts.disk.label}`, { cause })
+    this.#log.error('the journal could not be written; the store is poisoned until it is opened anew', { cause })
+    this.#core.ledger.fail(this.#fault)
+  }
+
+  /** A verb that threw half way may have left the index ahead of the journal: nothing more can be promised. */
+  #faultOf(error: unknown): SpindleError {
+    if (this.#fault !== undefined) return this.#fault
+    if (error instanceof SpindleError && error.code === 'corrupt') return error
+    this.#poison(error)
+    return this.#fault ?? new SpindleError('poisoned', `write to ${this.#parts.disk.label}`, { cause: error })
+  }
+}
+
+/** What of the unit asks for a sync: a durable queue does; else what it says of itself, and relaxed queues alone say nothing. */
+function isDurable(unit: Unit, notes: UnitNotes): boolean {
+  if (notes.durableAppends) return true
+  if (unit.relaxed !== undefined) return !unit.relaxed
+  return notes.relaxedOnly !== true
+}

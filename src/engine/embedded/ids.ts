@@ -1,0 +1,23 @@
+/** Ids of this store (model/message-id.ts), formatted without padding or radix conversion: one is made for each append and delivery. */
+
+import type { MessageId } from '../../model/message.ts'
+import { formatId as formatAny, parseId as parseAny, type StoreTag } from '../../model/message-id.ts'
+import type { Core } from './core.ts'
+
+const HEX = Array.from({ length: 65_536 }, (_, value) => value.toString(16).padStart(4, '0'))
+const NUMBERS_32 = 2 ** 32
+
+export function formatId(core: Core, number: number): MessageId {
+  if (number >= NUMBERS_32) return formatAny(core.tag, number)
+  return (core.idPrefix + HEX[number >>> 16] + HEX[number & 65_535]) as MessageId
+}
+
+/** The number of the id; 0: it is none of this store. */
+export function parseId(core: Core, id: string): number {
+  return parseAny(core.tag, id) ?? 0
+}
+
+/** What ids below 2^32 begin with. */
+export function idPrefixOf(tag: StoreTag): string {
+  return `${tag}000-0000`
+}

@@ -1,0 +1,65 @@
+/** The ready lists of a queue by priority, highest first. `State.dead` lanes keep the held dead in the same order. */
+import { ReadyList } from './ready-list.ts'
+import { Flag, NONE, SLOT_MASK, type Slots } from './slots.ts'
+
+export class Lane {
+  readonly #slots: Slots
+  readonly #state: number
+  /** Sorted by priority, descending. */
+  readonly #lists: ReadyList[] = []
+
+  constructor(slots: Slots, state: number) {
+    this.#slots = slots
+    this.#state = state
+  }
+
+  add(slot: number): void {
+    this.#list(this.#slots.chunk(slot).priority[slot & SLOT_MASK] as number).add(slot)
+  }
+
+  /** The first member; NONE. */
+  first(): number {
+    for (const list of this.#lists) {
+      const slot = list.first()
+      if (slot !== NONE) return slot
+    }
+    return NONE
+  }
+
+  /** Takes out what `first` just returned. */
+  take(slot: number): void {
+    this.#list(this.#slots.chunk(slot).priority[slot & SLOT_MASK] as number).take(slot)
+  }
+
+  /** The slot left the lane's state without `take`; it may still be linked. */
+  forget(slot: number): void {
+    const c = this.#slots.chunk(slot)
+    if (((c.flags[slot & SLOT_MASK] as number) & Flag.linked) === 0) return
+    this.#list(c.priority[slot & SLOT_MASK] as number).forget()
+  }
+
+  /** Unlinks the slot for good; call when its state has changed. */
+  unlink(slot: number): void {
+    const c = this.#slots.chunk(slot)
+    if (((c.flags[slot & SLOT_MASK] as number) & Flag.linked) === 0) return
+    this.#list(c.priority[slot & SLOT_MASK] as number).sweep()
+  }
+
+  clear(): void {
+    for (const list of this.#lists) list.clear()
+    this.#lists.length = 0
+  }
+
+  #list(priority: number): ReadyList {
+    const lists = this.#lists
+    let at = 0
+    for (; at < lists.length; at++) {
+      const list = lists[at] as ReadyList
+      if (list.priority === priority) return list
+      if (list.priority < priority) break
+    }
+    const list = new ReadyList(this.#slots, this.#state, priority)
+    lists.splice(at, 0, list)
+    return list
+  }
+}

@@ -1,0 +1,180 @@
+/** The lease verb: which messages, in which order, and what becomes of each. */
+
+import type { Delivery, MessageId } from '../../model/message.ts'
+import type { LeaseRequest, LeaseTerm } from '../engine.ts'
+import { HOLDER_TTL_MS_DEFAULT } from '../engine.ts'
+import { comesBefore } from './appends.ts'
+import { type Core, instant } from './core.ts'
+import { acknowledge } from './endings.ts'
+import { parseId } from './ids.ts'
+import type { Claim, Group } from './index/groups.ts'
+import type { QueueState } from './index/queue-state.ts'
+import { NONE, SLOT_MASK, State } from './index/slots.ts'
+import type { Receipts } from './receipts.ts'
+import { deliveryOf } from './views.ts'
+
+interface Terms {
+  readonly term: number
+  readonly due: number
+  readonly holder: number
+  readonly holderName: string
+}
+
+/** Picks, hides and hands out. The caller seals the record. */
+export function lease(core: Core, queue: QueueState, request: LeaseRequest, receipts: Receipts): Delivery[] {
+  const terms = termsOf(core, queue, request.lease)
+  const deliveries: Delivery[] = []
+  const give = (slot: number): void => {
+    deliveries.push(grant(core, queue, slot, terms, request.settleOnDelivery === true, receipts))
+  }
+  const from = request.from ?? READY
+  switch (from.kind) {
+    case 'ready':
+      if (queue.policy.groups.kind === 'none') takeFromLane(queue, request.max, give)
+      else takeFromGroups(core, queue, request, terms, give)
+      break
+    case 'dead':
+      if (from.ids === undefined) takeDead(queue, request.max, give)
+      else takeIds(core, queue, from.ids, (state) => state === State.dead, request.max, give)
+      break
+    case 'delayed':
+      for (const slot of delayedFirst(core, queue, request.max)) give(slot)
+      break
+    case 'ids':
+      takeIds(core, queue, from.ids, isWaiting, request.max, give)
+  }
+  return deliveries
+}
+
+const READY = { kind: 'ready' } as const
+
+function takeFromLane(queue: QueueState, max: number, give: (slot: number) => void): void {
+  for (let left = max; left > 0; left--) {
+    const slot = queue.ready.first()
+    if (slot === NONE) return
+    queue.ready.take(slot)
+    give(slot)
+  }
+}
+
+function takeFromGroups(
+  core: Core,
+  queue: QueueState,
+  request: LeaseRequest,
+  terms: Terms,
+  give: (slot: number) => void,
+): void {
+  const { groups } = queue
+  const sticky = queue.policy.groups.kind === 'sticky'
+  const admits = sticky ? (group: Group) => mayTake(core, group, request.consumer) : undefined
+  const served = new Set<Group>()
+  for (let left = request.max; left > 0; left--) {
+    const group = groups.first(admits)
+    const lane = queue.ready.first()
+    if (group === undefined || (lane !== NONE && comesBefore(core, lane, group.next))) {
+      if (lane === NONE) break
+      queue.ready.take(lane)
+      give(lane)
+      continue
+    }
+    const slot = group.next
+    served.add(group)
+    if (sticky && request.consumer !== undefined) group.claim = claimOf(core, queue, request.consumer, terms)
+    groups.serve(group, () => give(slot))
+  }
+  for (const group of served) groups.settleTurn(group)
+}
+
+function mayTake(core: Core, group: Group, consumer: string | undefined): boolean {
+  const { claim } = group
+  return claim === undefined || claim.untilMs <= core.nowMs || claim.consumer === consumer
+}
+
+function claimOf(core: Core, queue: QueueState, consumer: string, terms: Terms): Claim {
+  return { consumer, holder: terms.holder, untilMs: core.nowMs + queue.policy.leaseMs }
+}
+
+function takeDead(queue: QueueState, max: number, give: (slot: number) => void): void {
+  for (let left = max; left > 0; left--) {
+    const slot = queue.dead.first()
+    if (slot === NONE) return
+    queue.dead.take(slot)
+    give(slot)
+  }
+}
+
+/** The first `max` delayed ones in the queue's order. */
+function delayedFirst(core: Core, queue: QueueState, max: number): number[] {
+  const rows: number[] = []
+  core.eachSlot(
+    queue,
+    (state) => state === State.delayed,
+    (slot) => rows.push(slot),
+  )
+  return rows.sort((a, b) => (comesBefore(core, a, b) ? -1 : 1)).slice(0, max)
+}
+
+function takeIds(
+  core: Core,
+  queue: QueueState,
+  ids: readonly MessageId[],
+  wanted: (state: number) => boolean,
+  max: number,
+  give: (slot: number) => void,
+): void {
+  let left = max
+  for (const id of ids) {
+    if (left === 0) return
+    const number = parseId(core, id)
+    const slot = number > 0 ? core.index.numbers.get(number) : NONE
+    if (slot === NONE || core.index.queueOf(slot) !== queue) continue
+    if (!wanted(core.index.stateOf(slot))) continue
+    left--
+    give(slot)
+  }
+}
+
+function isWaiting(state: number): boolean {
+  return state === State.ready || state === State.delayed
+}
+
+function grant(
+  core: Core,
+  queue: QueueState,
+  slot: number,
+  terms: Terms,
+  settleOnDelivery: boolean,
+  receipts: Receipts,
+): Delivery {
+  const { index, ledger } = core
+  const number = index.slots.chunk(slot).number[slot & SLOT_MASK] as number
+  const token = core.nextToken()
+  ledger.scribe.lease(number, token, core.wallMs, terms.term, terms.holderName)
+  granted.token = token
+  granted.wall = core.wallMs
+  granted.term = terms.term
+  granted.due = terms.due
+  granted.holder = terms.holder
+  index.lease(slot, granted)
+  queue.totals.delivered++
+  const delivery = deliveryOf(core, slot, receipts.format(number, token))
+  if (!settleOnDelivery) return delivery
+  queue.totals.acked++
+  acknowledge(core, queue, slot, undefined, undefined)
+  return delivery
+}
+
+function termsOf(core: Core, queue: QueueState, lease: LeaseTerm): Terms {
+  const holder =
+    lease.holder === undefined ? undefined : core.holders.meet(lease.holder, core.nowMs + HOLDER_TTL_MS_DEFAULT)
+  const term = lease.kind === 'clock' ? (lease.leaseMs ?? queue.policy.leaseMs) : -1
+  return {
+    term,
+    due: term < 0 ? 0 : instant(core.nowMs + term),
+    holder: holder?.index ?? 0,
+    holderName: holder?.name ?? '',
+  }
+}
+
+/** Reused from lease to lease; nothing keeps it. */
+const granted = { token: 0, wall: 0, term: 0, due: 0, holder: 0 }

@@ -1,0 +1,130 @@
+/**
+ * Between the verbs and the journal: gathers the effects of one unit, seals them as one record, tells the index where
+ * contents came to stand, and wakes callers when their record is written or synced.
+ *
+ * A verb writes effects while it applies them, then seals, all in one turn of the event loop: no record ever holds half a
+ * unit, and the order of records is the order in which the index changed.
+ */
+import { RECORD_KIND } from './codec.ts'
+import { Completions } from './completions.ts'
+import type { MessageIndex } from './index/message-index.ts'
+import { NONE } from './index/slots.ts'
+import type { Journal, RecordDurability, RecordRoom } from './journal/journal.ts'
+import type { PageCache } from './page-cache.ts'
+import { Scribe } from './scribe.ts'
+
+export const Blob = { content: 0, note: 1, kept: 2, shared: 3 } as const
+
+export class Ledger {
+  readonly scribe = new Scribe()
+  readonly #journal: Journal
+  readonly #index: MessageIndex
+  readonly #cache: PageCache
+  readonly #durable = new Completions()
+  readonly #written = new Completions()
+  /** Contents of the open record whose places follow when it is sealed, four numbers each. */
+  #places: number[] = []
+  /** The last record that asked for a sync. */
+  lastDurable = 0
+  #fault: unknown
+
+  constructor(parts: { journal: Journal; index: MessageIndex; cache: PageCache }) {
+    this.#journal = parts.journal
+    this.#index = parts.index
+    this.#cache = parts.cache
+  }
+
+  /** Is there an effect that no record holds yet? */
+  get open(): boolean {
+    return this.scribe.at > 0
+  }
+
+  /** The content at record-relative `from` is `slot`'s. */
+  locate(slot: number, blob: number, from: number, length: number): void {
+    this.#places.push(slot, blob, from, length)
+  }
+
+  /** Makes the located content at `from` a shared one. */
+  markShared(from: number): void {
+    const places = this.#places
+    for (let i = 0; i < places.length; i += 4) {
+      if (places[i + 2] === from && places[i + 1] === Blob.content) places[i + 1] = Blob.shared
+    }
+  }
+
+  /** The slot is gone; what was located for it belongs to nobody. */
+  unlocate(slot: number): void {
+    const places = this.#places
+    for (let i = 0; i < places.length; i += 4) if (places[i] === slot) places[i] = NONE
+  }
+
+  /** Seals what was gathered; returns its record number, 0 when there was nothing. */
+  seal(durability: RecordDurability, room: RecordRoom): number {
+    const { scribe } = this
+    const length = scribe.at
+    if (length === 0) return 0
+    const journal = this.#journal
+    const at = journal.reserve(RECORD_KIND, length, room)
+    scribe.bytes.copy(journal.buffer, at, 0, length)
+    const { segment, offset } = journal
+    const record = journal.seal(durability)
+    this.#cache.keep(segment, offset, scribe.bytes, 0, length)
+    if (this.#places.length > 0) this.#settlePlaces(segment, offset)
+    scribe.reset()
+    if (durability === 'durable') this.lastDurable = record
+    return record
+  }
+
+  /** Resolves `value` once `record` is on stable storage; 0: once everything decided so far is. */
+  whenDurable<T>(record: number, value: T): Promise<T> {
+    const target = record === 0 ? this.lastDurable : record
+    if (this.#fault !== undefined) return Promise.reject(this.#fault)
+    if (target <= this.#journal.synced) return Promise.resolve(value)
+    return new Promise((resolve, reject) => this.#durable.add(target, resolve, reject, value))
+  }
+
+  /** Resolves `value` once `record` is with the operating system. */
+  whenWritten<T>(record: number, value: T): Promise<T> {
+    if (this.#fault !== undefined) return Promise.reject(this.#fault)
+    if (record <= this.#journal.written) return Promise.resolve(value)
+    return new Promise((resolve, reject) => this.#written.add(record, resolve, reject, value))
+  }
+
+  reachWritten(record: number): void {
+    this.#written.reach(record)
+  }
+
+  reachSynced(record: number): void {
+    this.#durable.reach(record)
+  }
+
+  fail(fault: unknown): void {
+    this.#fault = fault
+    this.#durable.fail(fault)
+    this.#written.fail(fault)
+  }
+
+  #settlePlaces(segment: number, offset: number): void {
+    const places = this.#places
+    const index = this.#index
+    const users: Map<number, number> = places.length > 4 ? new Map() : NO_USERS
+    for (let i = 0; i < places.length; i += 4) {
+      const slot = places[i] as number
+      if (slot === NONE) continue
+      const place = { segment, offset: offset + (places[i + 2] as number), length: places[i + 3] as number }
+      const blob = places[i + 1] as number
+      if (blob === Blob.content) {
+        index.place(slot, place, -1)
+      } else if (blob === Blob.shared) {
+        const before = users.get(place.offset) ?? 0
+        index.place(slot, place, before)
+        users.set(place.offset, before + 1)
+      } else {
+        index.setBlob(slot, blob === Blob.note ? 'note' : 'kept', place)
+      }
+    }
+    places.length = 0
+  }
+}
+
+const NO_USERS = new Map<number, number>()

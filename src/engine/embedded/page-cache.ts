@@ -1,0 +1,150 @@
+/**
+ * Recent journal bytes by page, oldest dropped first: a message that is taken soon after it came needs no read, and one
+ * that is read back brings its neighbours. Deliveries get copies, so a slow consumer pins no page.
+ */
+import { CONTENT_HEADER_BYTES } from './codec.ts'
+import { crc32 } from './journal/crc32.ts'
+import { getUint32 } from './journal/record-format.ts'
+
+const PAGE_BITS = 16
+const PAGE_BYTES = 1 << PAGE_BITS
+/** Pages of one segment; segments are below 2^30 bytes. */
+const SEGMENT_PAGES = 2 ** 15
+/** Copies up to this size are cut from a common slab. */
+const SLICE_BYTES_MAX = 4_096
+const SLAB_BYTES = 65_536
+
+interface Page {
+  readonly bytes: Buffer
+  /** Bytes from here to `to` are the journal's. */
+  from: number
+  to: number
+  /** Came back from the disk: contents are checked before they are served. */
+  readonly fromDisk: boolean
+}
+
+export interface ContentSource {
+  readContent(segment: number, offset: number, length: number): Buffer
+}
+
+export class PageCache {
+  readonly #source: ContentSource
+  readonly #pages = new Map<number, Page>()
+  readonly #pagesMax: number
+  readonly #corrupt: (segment: number, offset: number) => Error
+  /** Up to where the bytes of segments are complete: reads ahead stay below. */
+  readonly #ends: (segment: number) => number
+  #slab = new ArrayBuffer(SLAB_BYTES)
+  #slabAt = 0
+  #lastKey = -1
+  #last: Page | undefined
+
+  constructor(parts: {
+    source: ContentSource
+    cacheBytes: number
+    ends: (segment: number) => number
+    corrupt: (segment: number, offset: number) => Error
+  }) {
+    this.#source = parts.source
+    this.#pagesMax = Math.max(4, Math.floor(parts.cacheBytes / PAGE_BYTES))
+    this.#ends = parts.ends
+    this.#corrupt = parts.corrupt
+  }
+
+  get bytes(): number {
+    return this.#pages.size * PAGE_BYTES
+  }
+
+  /** Keeps journal bytes just written: `bytes[start..end)` stand at `offset` of `segment`. */
+  keep(segment: number, offset: number, bytes: Buffer, start: number, end: number): void {
+    let from = start
+    let place = offset
+    while (from < end) {
+      const inPage = place & (PAGE_BYTES - 1)
+      const length = Math.min(end - from, PAGE_BYTES - inPage)
+      const key = segment * SEGMENT_PAGES + (place >>> PAGE_BITS)
+      let page = this.#page(key)
+      if (page === undefined || page.fromDisk || inPage < page.from) {
+        page = { bytes: Buffer.allocUnsafeSlow(PAGE_BYTES), from: inPage, to: inPage, fromDisk: false }
+        this.#add(key, page)
+      }
+      bytes.copy(page.bytes, inPage, from, from + length)
+      page.to = inPage + length
+      from += length
+      place += length
+    }
+  }
+
+  /** A copy of the whole content (header, head, body) at that place, checked. */
+  read(segment: number, offset: number, length: number): Uint8Array {
+    const inPage = offset & (PAGE_BYTES - 1)
+    const copy = this.#allocate(length)
+    if (inPage + length <= PAGE_BYTES) {
+      const key = segment * SEGMENT_PAGES + (offset >>> PAGE_BITS)
+      const page = this.#page(key) ?? this.#readAhead(key, segment, offset - inPage, inPage + length)
+      if (page !== undefined && inPage >= page.from && inPage + length <= page.to) {
+        page.bytes.copy(copy, 0, inPage, inPage + length)
+        if (page.fromDisk) this.#check(copy, segment, offset)
+        return copy
+      }
+    }
+    this.#source.readContent(segment, offset, length).copy(copy)
+    this.#check(copy, segment, offset)
+    return copy
+  }
+
+  /** Drops the pages of a segment that is deleted. */
+  forget(segment: number): void {
+    for (const key of this.#pages.keys()) if (Math.floor(key / SEGMENT_PAGES) === segment) this.#pages.delete(key)
+    this.#lastKey = -1
+    this.#last = undefined
+  }
+
+  #readAhead(key: number, segment: number, pageOffset: number, needed: number): Page | undefined {
+    const length = Math.min(PAGE_BYTES, this.#ends(segment) - pageOffset)
+    if (length < needed) return undefined
+    const bytes = this.#source.readContent(segment, pageOffset, length)
+    const page: Page = { bytes, from: 0, to: length, fromDisk: true }
+    this.#add(key, page)
+    return page
+  }
+
+  #check(content: Uint8Array, segment: number, offset: number): void {
+    const bytes = Buffer.from(content.buffer, content.byteOffset, content.length)
+    if (bytes.length < CONTENT_HEADER_BYTES || crc32(bytes, 4, bytes.length) !== getUint32(bytes, 0)) {
+      throw this.#corrupt(segment, offset)
+    }
+  }
+
+  #page(key: number): Page | undefined {
+    if (key === this.#lastKey) return this.#last
+    const page = this.#pages.get(key)
+    if (page === undefined) return undefined
+    this.#lastKey = key
+    this.#last = page
+    return page
+  }
+
+  #add(key: number, page: Page): void {
+    this.#pages.delete(key)
+    this.#pages.set(key, page)
+    this.#lastKey = key
+    this.#last = page
+    if (this.#pages.size <= this.#pagesMax) return
+    for (const oldest of this.#pages.keys()) {
+      this.#pages.delete(oldest)
+      break
+    }
+  }
+
+  #allocate(length: number): Uint8Array {
+    if (length > SLICE_BYTES_MAX) return new Uint8Array(length)
+    if (this.#slabAt + length > SLAB_BYTES) {
+      this.#slab = new ArrayBuffer(SLAB_BYTES)
+      this.#slabAt = 0
+    }
+    const slice = new Uint8Array(this.#slab, this.#slabAt, length)
+    this.#slabAt += length
+    return slice
+  }
+}

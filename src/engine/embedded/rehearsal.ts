@@ -1,0 +1,202 @@
+/**
+ * Would a unit with required ops go through? Its ops are judged in order against the index and what the ones before them
+ * would have changed; nothing is written. So an aborted unit leaves no trace, and applying needs no way back.
+ */
+
+import type { QueuePolicy } from '../../model/policy.ts'
+import type { AppendOp, CountOp, DropQueueOp, Op, Outcome, PutQueueOp, RecordOp, SettleOp, Unit } from '../engine.ts'
+import type { Core } from './core.ts'
+import { decodeCount } from './counters.ts'
+import { rowFor } from './endings.ts'
+import { formatId, parseId } from './ids.ts'
+import { NONE, SLOT_MASK, State } from './index/slots.ts'
+import type { UnitTools } from './units.ts'
+
+export interface Failure {
+  /** Which op of the unit. */
+  readonly at: number
+  readonly outcome: Outcome
+}
+
+interface QueueShadow {
+  policy: QueuePolicy | undefined
+  /** Delayed, ready and leased that it would hold. */
+  waiting: number
+  /** Forgot its entries and keys since the unit began. */
+  emptied: boolean
+  readonly keys: Map<string, number>
+}
+
+/** The first required op that fails; undefined: the unit goes through. */
+export function rehearse(tools: UnitTools, unit: Unit): Failure | undefined {
+  const rehearsal = new Rehearsal(tools)
+  for (const [at, op] of unit.ops.entries()) {
+    const failed = rehearsal.run(op)
+    if (failed !== undefined) return { at, outcome: failed }
+  }
+  return undefined
+}
+
+class Rehearsal {
+  readonly #tools: UnitTools
+  readonly #core: Core
+  readonly #queues = new Map<string, QueueShadow>()
+  readonly #versions = new Map<string, number>()
+  readonly #counters = new Map<string, number>()
+  /** Numbers whose receipts are over. */
+  readonly #over = new Set<number>()
+  /** Those of them that are no longer queued. */
+  readonly #settled = new Set<number>()
+  /** Numbers that are free again, or taken. */
+  readonly #taken = new Map<number, boolean>()
+
+  constructor(tools: UnitTools) {
+    this.#tools = tools
+    this.#core = tools.core
+  }
+
+  /** The outcome of a required op that fails; undefined otherwise. */
+  run(op: Op): Outcome | undefined {
+    switch (op.kind) {
+      case 'append':
+        return required(op, this.#append(op))
+      case 'settle':
+        return required(op, this.#settle(op))
+      case 'record':
+        return required(op, this.#record(op))
+      case 'putQueue':
+        return required(op, this.#putQueue(op))
+      case 'dropQueue':
+        return required(op, this.#dropQueue(op))
+      case 'count':
+        return this.#count(op)
+      case 'purge': {
+        const shadow = this.#queue(op.queue)
+        const queue = this.#core.byName.get(op.queue)
+        shadow.waiting = queue?.count(State.leased) ?? 0
+        shadow.keys.clear()
+        shadow.emptied = true
+        return undefined
+      }
+      default:
+        return op satisfies never
+    }
+  }
+
+  /** undefined: it would be stored. */
+  #append(op: AppendOp): Outcome | undefined {
+    const { message } = op
+    const shadow = this.#queue(op.queue)
+    const { policy } = shadow
+    if (policy === undefined) return { kind: 'refused', reason: 'no-such-queue' }
+    const bytes = message.content.body.length + message.content.head.length
+    if (bytes > this.#core.limits.messageBytesMax) return { kind: 'refused', reason: 'too-large' }
+    if (policy.groups.kind !== 'none' && message.groupId === undefined) {
+      return { kind: 'refused', reason: 'group-required' }
+    }
+    const number = message.id === undefined ? 0 : parseId(this.#core, message.id)
+    if (number > 0) {
+      if (this.#taken.get(number) ?? this.#core.index.numbers.get(number) !== NONE) {
+        return { kind: 'refused', reason: 'id-in-use' }
+      }
+      this.#taken.set(number, true)
+    }
+    if (message.dedupId !== undefined && policy.dedup.kind !== 'none') {
+      const first = this.#firstOf(op.queue, shadow, message.dedupId)
+      if (first !== undefined) return { kind: 'duplicate', of: formatId(this.#core, first) }
+      shadow.keys.set(message.dedupId, number)
+    }
+    if (policy.lengthMax !== null && shadow.waiting >= policy.lengthMax) {
+      const ready = shadow.emptied ? 0 : (this.#core.byName.get(op.queue)?.count(State.ready) ?? 0)
+      if (policy.overflow === 'reject' || ready === 0) return { kind: 'refused', reason: 'queue-full' }
+    } else shadow.waiting++
+    return undefined
+  }
+
+  #firstOf(queue: string, shadow: QueueShadow, key: string): number | undefined {
+    const here = shadow.keys.get(key)
+    if (here !== undefined || shadow.emptied) return here
+    const first = this.#core.byName.get(queue)?.dedup.get(key, this.#core.nowMs)
+    if (first === undefined) return undefined
+    return first.untilMs === Number.POSITIVE_INFINITY && this.#settled.has(first.number) ? undefined : first.number
+  }
+
+  #settle(op: SettleOp): Outcome | undefined {
+    const { index } = this.#core
+    const parsed = this.#tools.receipts.parse(op.receipt)
+    const slot = rowFor(this.#core, parsed, op.how.kind)
+    if (slot === NONE || parsed === undefined || this.#over.has(parsed.number)) return { kind: 'stale' }
+    this.#over.add(parsed.number)
+    const queue = index.queueOf(slot)
+    const shadow = this.#queue(queue.name)
+    if (shadow.policy === undefined) return { kind: 'stale' }
+    const { policy } = queue
+    const attempts = index.slots.chunk(slot).attempts[slot & SLOT_MASK] as number
+    const exhausted =
+      op.how.kind === 'release' &&
+      op.how.spend !== false &&
+      policy.attemptsMax !== null &&
+      attempts >= policy.attemptsMax
+    if (op.how.kind === 'release' && !exhausted) return undefined
+    this.#settled.add(parsed.number)
+    shadow.waiting--
+    const dies = op.how.kind === 'bury' || exhausted
+    if (dies && policy.onDeath.kind === 'deadLetter') this.#queue(policy.onDeath.queue).waiting++
+    const gone = dies ? policy.onDeath.kind === 'discard' : op.how.kind === 'ack' && op.how.keep === undefined
+    if (gone) this.#taken.set(parsed.number, false)
+    return undefined
+  }
+
+  #record(op: RecordOp): Outcome | undefined {
+    const before = this.#versions.get(op.key) ?? this.#core.records.get(op.key)?.version ?? 0
+    if (op.expect !== undefined && op.expect !== before) return { kind: 'mismatch', version: before }
+    this.#versions.set(op.key, op.value === null ? 0 : before + 1)
+    if (op.value === null) this.#counters.set(op.key, 0)
+    return undefined
+  }
+
+  #count(op: CountOp): Outcome | undefined {
+    const record = this.#core.records.get(op.key)
+    const before = this.#counters.get(op.key) ?? (record === undefined ? 0 : decodeCount(record.value))
+    const value = before + op.by
+    this.#counters.set(op.key, value >= op.at ? 0 : value)
+    if (value < op.at) return undefined
+    for (const reached of op.whenReached) {
+      const failed = this.run(reached)
+      if (failed !== undefined) return failed
+    }
+    return undefined
+  }
+
+  #putQueue(op: PutQueueOp): Outcome | undefined {
+    const shadow = this.#queue(op.queue)
+    if (op.expect === 'absent' && shadow.policy !== undefined) return { kind: 'mismatch', version: 1 }
+    shadow.policy = op.policy
+    return undefined
+  }
+
+  #dropQueue(op: DropQueueOp): Outcome | undefined {
+    const shadow = this.#queue(op.queue)
+    if (shadow.policy === undefined) return { kind: 'missing' }
+    if (op.ifEmpty === true && shadow.waiting > 0) return { kind: 'mismatch', version: 1 }
+    shadow.policy = undefined
+    shadow.waiting = 0
+    shadow.keys.clear()
+    shadow.emptied = true
+    return undefined
+  }
+
+  #queue(name: string): QueueShadow {
+    let shadow = this.#queues.get(name)
+    if (shadow === undefined) {
+      const queue = this.#core.byName.get(name)
+      shadow = { policy: queue?.policy, waiting: queue?.waiting ?? 0, emptied: false, keys: new Map() }
+      this.#queues.set(name, shadow)
+    }
+    return shadow
+  }
+}
+
+function required(op: { readonly required?: boolean }, failure: Outcome | undefined): Outcome | undefined {
+  return op.required === true ? failure : undefined
+}

@@ -1,0 +1,281 @@
+/**
+ * Writes effects (codec.ts) one after another into a scratch buffer that is copied into the journal as one record
+ * when its unit is complete. Places of contents are relative to the record until then.
+ */
+import type { Content, Death } from '../../model/message.ts'
+import { AppendFlag, CONTENT_HEADER_BYTES, Effect } from './codec.ts'
+import { crc32 } from './journal/crc32.ts'
+
+const SCRATCH_BYTES = 65_536
+/** A scratch that one huge unit grew is let go afterwards. */
+const SCRATCH_KEPT_BYTES = 4 * 1_048_576
+
+/** What an append effect says; instants are wall ms, 0: none. */
+export interface AppendFields {
+  readonly queue: number
+  readonly number: number
+  readonly sequence: number
+  readonly priority: number
+  readonly enqueuedAt: number
+  readonly due: number
+  readonly expires: number
+  readonly group: string | undefined
+  readonly dedup: string | undefined
+  readonly history: readonly Death[]
+}
+
+export class Scribe {
+  bytes: Buffer = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+  #view = new DataView(this.bytes.buffer)
+  /** Bytes of the record so far. */
+  at = 0
+
+  /** Ready for the next record. */
+  reset(): void {
+    this.at = 0
+    if (this.bytes.length > SCRATCH_KEPT_BYTES) this.#replace(SCRATCH_BYTES)
+  }
+
+  /** Returns the record-relative place of the content. `back` >= 0: it is there already. */
+  append(fields: AppendFields, content: Content, back: number): number {
+    const { sequence, due, expires, group, dedup, history } = fields
+    this.#room(64)
+    const v = this.#view
+    const flagsAt = this.at + 1
+    let flags = 0
+    let at = this.at
+    v.setUint8(at, Effect.append)
+    v.setUint32(at + 2, fields.queue, true)
+    v.setFloat64(at + 6, fields.number, true)
+    v.setFloat64(at + 14, fields.enqueuedAt, true)
+    v.setUint8(at + 22, fields.priority)
+    at += 23
+    if (sequence !== fields.number) {
+      flags |= AppendFlag.sequence
+      v.setFloat64(at, sequence, true)
+      at += 8
+    }
+    if (due !== 0) {
+      flags |= AppendFlag.due
+      v.setFloat64(at, due, true)
+      at += 8
+    }
+    if (expires !== 0) {
+      flags |= AppendFlag.expires
+      v.setFloat64(at, expires, true)
+      at += 8
+    }
+    this.at = at
+    if (group !== undefined) {
+      flags |= AppendFlag.group
+      this.#string(group)
+    }
+    if (dedup !== undefined) {
+      flags |= AppendFlag.dedup
+      this.#string(dedup)
+    }
+    if (history.length > 0) {
+      flags |= AppendFlag.history
+      this.#json(history)
+    }
+    if (back >= 0) {
+      flags |= AppendFlag.shared
+      this.#room(4)
+      this.#view.setUint32(this.at, back, true)
+      this.at += 4
+      this.#view.setUint8(flagsAt, flags)
+      return back
+    }
+    this.#view.setUint8(flagsAt, flags)
+    return this.#content(content.head, content.body)
+  }
+
+  lease(number: number, token: number, at: number, term: number, holder: string): void {
+    this.#room(33)
+    this.#header(Effect.lease, number)
+    this.#float(token)
+    this.#float(at)
+    this.#float(term)
+    if (holder === '') {
+      this.#view.setUint16(this.at, 0, true)
+      this.at += 2
+    } else this.#string(holder)
+  }
+
+  extend(number: number, term: number): void {
+    this.#room(17)
+    this.#header(Effect.extend, number)
+    this.#float(term)
+  }
+
+  remove(number: number): void {
+    this.#room(9)
+    this.#header(Effect.remove, number)
+  }
+
+  keep(number: number, at: number, until: number, kept: Uint8Array): number {
+    this.#room(25)
+    this.#header(Effect.keep, number)
+    this.#float(at)
+    this.#float(until)
+    return this.#content(EMPTY, kept)
+  }
+
+  /** `fence`: 0 the token stays, 1 stays and a late ack counts, 2 it is void. */
+  return(number: number, attempts: number, fence: number, due: number, note: Uint8Array | undefined): number {
+    this.#room(21)
+    this.#header(Effect.return, number)
+    this.#view.setUint16(this.at, attempts, true)
+    this.#view.setUint8(this.at + 2, fence)
+    this.at += 3
+    this.#float(due)
+    return this.#note(note)
+  }
+
+  die(number: number, at: number, until: number, history: readonly Death[], note: Uint8Array | undefined): number {
+    this.#room(25)
+    this.#header(Effect.die, number)
+    this.#float(at)
+    this.#float(until)
+    this.#json(history)
+    return this.#note(note)
+  }
+
+  move(
+    number: number,
+    to: { queue: number; sequence: number; at: number; due: number; expires: number },
+    history: readonly Death[],
+    note: Uint8Array | undefined,
+  ): number {
+    this.#room(45)
+    this.#header(Effect.move, number)
+    this.#view.setUint32(this.at, to.queue, true)
+    this.at += 4
+    this.#float(to.sequence)
+    this.#float(to.at)
+    this.#float(to.due)
+    this.#float(to.expires)
+    this.#json(history)
+    return this.#note(note)
+  }
+
+  record(key: string, version: number, value: Uint8Array | null): void {
+    this.#room(1)
+    this.#view.setUint8(this.at++, Effect.record)
+    this.#long(key)
+    this.#room(13 + (value?.length ?? 0))
+    this.#float(version)
+    this.#view.setUint8(this.at++, value === null ? 0 : 1)
+    if (value === null) return
+    this.#view.setUint32(this.at, value.length, true)
+    this.bytes.set(value, this.at + 4)
+    this.at += 4 + value.length
+  }
+
+  putQueue(queue: number, rules: unknown): void {
+    this.#room(5)
+    this.#view.setUint8(this.at, Effect.putQueue)
+    this.#view.setUint32(this.at + 1, queue, true)
+    this.at += 5
+    this.#json(rules)
+  }
+
+  drop(queue: number): void {
+    this.#room(5)
+    this.#view.setUint8(this.at, Effect.drop)
+    this.#view.setUint32(this.at + 1, queue, true)
+    this.at += 5
+  }
+
+  purge(queue: number, numbers: readonly number[]): void {
+    this.#room(9 + numbers.length * 8)
+    this.#view.setUint8(this.at, Effect.purge)
+    this.#view.setUint32(this.at + 1, queue, true)
+    this.#view.setUint32(this.at + 5, numbers.length, true)
+    this.at += 9
+    for (const number of numbers) this.#float(number)
+  }
+
+  open(epoch: number, next: number, identity: unknown): void {
+    this.#room(17)
+    this.#header(Effect.open, epoch)
+    this.#float(next)
+    this.#json(identity)
+  }
+
+  /** `which`: 0 content, 1 note, 2 kept. `raw`: the blob as it stands in the journal. */
+  copy(number: number, which: number, raw: Uint8Array): number {
+    this.#room(14 + raw.length)
+    this.#header(Effect.copy, number)
+    this.#view.setUint8(this.at, which)
+    this.#view.setUint32(this.at + 1, raw.length, true)
+    this.at += 5
+    const place = this.at
+    this.bytes.set(raw, place)
+    this.at += raw.length
+    return place
+  }
+
+  /** Record-relative place of the note, -1 without one. */
+  #note(note: Uint8Array | undefined): number {
+    this.#room(1)
+    this.#view.setUint8(this.at++, note === undefined ? 0 : 1)
+    return note === undefined ? -1 : this.#content(EMPTY, note)
+  }
+
+  #content(head: Uint8Array, body: Uint8Array): number {
+    const length = CONTENT_HEADER_BYTES + head.length + body.length
+    this.#room(length)
+    const place = this.at
+    this.#view.setUint32(place + 4, head.length, true)
+    this.#view.setUint32(place + 8, body.length, true)
+    if (head.length > 0) this.bytes.set(head, place + CONTENT_HEADER_BYTES)
+    if (body.length > 0) this.bytes.set(body, place + CONTENT_HEADER_BYTES + head.length)
+    this.#view.setUint32(place, crc32(this.bytes, place + 4, place + length), true)
+    this.at = place + length
+    return place
+  }
+
+  #header(effect: number, number: number): void {
+    this.#view.setUint8(this.at, effect)
+    this.#view.setFloat64(this.at + 1, number, true)
+    this.at += 9
+  }
+
+  #float(value: number): void {
+    this.#view.setFloat64(this.at, value, true)
+    this.at += 8
+  }
+
+  #string(value: string): void {
+    this.#room(2 + value.length * 3)
+    const length = this.bytes.write(value, this.at + 2, 'utf8')
+    this.#view.setUint16(this.at, length, true)
+    this.at += 2 + length
+  }
+
+  #long(value: string): void {
+    this.#room(4 + value.length * 3)
+    const length = this.bytes.write(value, this.at + 4, 'utf8')
+    this.#view.setUint32(this.at, length, true)
+    this.at += 4 + length
+  }
+
+  #json(value: unknown): void {
+    this.#long(JSON.stringify(value))
+  }
+
+  #room(bytes: number): void {
+    if (this.at + bytes + 64 <= this.bytes.length) return
+    const before = this.bytes
+    this.#replace(Math.max(before.length * 2, this.at + bytes + 64))
+    before.copy(this.bytes, 0, 0, this.at)
+  }
+
+  #replace(bytes: number): void {
+    this.bytes = Buffer.allocUnsafeSlow(bytes)
+    this.#view = new DataView(this.bytes.buffer)
+  }
+}
+
+const EMPTY = new Uint8Array(0)

@@ -1,0 +1,174 @@
+/** Runs the ops of one unit against the index. A unit with required ops is rehearsed first, so that it aborts without a trace. */
+import type { CountOp, DropQueueOp, Op, Outcome, PurgeOp, PutQueueOp, RecordOp, SettleOp, Unit } from '../engine.ts'
+import { HOLDER_TTL_MS_DEFAULT } from '../engine.ts'
+import { append, touch, type UnitNotes } from './appends.ts'
+import type { Core } from './core.ts'
+import { decodeCount, encodeCount } from './counters.ts'
+import { dropQueue, type Idle } from './due.ts'
+import { rowFor, settle, trimDone } from './endings.ts'
+import { NONE, SLOT_MASK, State } from './index/slots.ts'
+import type { Receipts } from './receipts.ts'
+import { rehearse } from './rehearsal.ts'
+
+export interface UnitTools {
+  readonly core: Core
+  readonly receipts: Receipts
+  readonly idle: Idle
+}
+
+export function runUnit(tools: UnitTools, unit: Unit, notes: UnitNotes): Outcome[] {
+  const failed = unit.ops.some(isRequired) ? rehearse(tools, unit) : undefined
+  if (failed !== undefined) {
+    return unit.ops.map((_, at) => (at === failed.at ? failed.outcome : { kind: 'aborted' }))
+  }
+  return unit.ops.map((op) => runOp(tools, op, notes))
+}
+
+export function isRequired(op: Op): boolean {
+  return op.kind === 'count' ? op.whenReached.some(isRequired) : op.kind !== 'purge' && op.required === true
+}
+
+function runOp(tools: UnitTools, op: Op, notes: UnitNotes): Outcome {
+  const { core } = tools
+  switch (op.kind) {
+    case 'append':
+      return append(core, op, notes)
+    case 'settle':
+      return runSettle(tools, op, notes)
+    case 'record':
+      return writeRecord(core, op)
+    case 'count':
+      return count(tools, op, notes)
+    case 'putQueue':
+      return putQueue(tools, op)
+    case 'dropQueue':
+      return runDrop(core, op)
+    case 'purge':
+      return purge(core, op)
+    default:
+      return op satisfies never
+  }
+}
+
+function runSettle({ core, receipts }: UnitTools, op: SettleOp, notes: UnitNotes): Outcome {
+  const slot = rowFor(core, receipts.parse(op.receipt), op.how.kind)
+  if (slot === NONE) return STALE
+  touch(core.index.queueOf(slot), notes)
+  settle(core, slot, op.how, notes)
+  return SETTLED
+}
+
+const STALE: Outcome = Object.freeze({ kind: 'stale' })
+const SETTLED: Outcome = Object.freeze({ kind: 'settled' })
+
+function writeRecord(core: Core, op: RecordOp): Outcome {
+  const before = core.records.get(op.key)?.version ?? 0
+  if (op.expect !== undefined && op.expect !== before) return { kind: 'mismatch', version: before }
+  return { kind: 'written', version: setRecord(core, op.key, op.value, before) }
+}
+
+function setRecord(core: Core, key: string, value: Uint8Array | null, before: number): number {
+  if (value === null) {
+    if (before === 0) return 0
+    core.ledger.scribe.record(key, 0, null)
+    core.records.delete(key)
+    return 0
+  }
+  core.ledger.scribe.record(key, before + 1, value)
+  core.records.set(key, { value: value.slice(), version: before + 1 })
+  return before + 1
+}
+
+function count(tools: UnitTools, op: CountOp, notes: UnitNotes): Outcome {
+  const { core } = tools
+  const record = core.records.get(op.key)
+  const value = (record === undefined ? 0 : decodeCount(record.value)) + op.by
+  if (value < op.at) {
+    setRecord(core, op.key, encodeCount(value), record?.version ?? 0)
+    return { kind: 'counted', value, fired: false }
+  }
+  setRecord(core, op.key, null, record?.version ?? 0)
+  for (const reached of op.whenReached) runOp(tools, reached, notes)
+  return { kind: 'counted', value, fired: true }
+}
+
+function putQueue({ core, idle }: UnitTools, op: PutQueueOp): Outcome {
+  const before = core.byName.get(op.queue)
+  if (op.expect === 'absent' && before !== undefined) return { kind: 'mismatch', version: 1 }
+  const lifetime = op.lifetime ?? { kind: 'durable' }
+  const id = before?.id ?? core.nextQueueId()
+  core.ledger.scribe.putQueue(id, { name: op.queue, policy: op.policy, lifetime })
+  if (before === undefined) core.addQueue(id, op.queue, op.policy, lifetime)
+  else {
+    const groupsBefore = before.policy.groups.kind
+    before.policy = op.policy
+    before.lifetime = lifetime
+    before.usedAtMs = core.nowMs
+    if ((groupsBefore === 'none') !== (op.policy.groups.kind === 'none')) core.relink(before)
+    trimDone(core, before)
+    core.hint(before)
+  }
+  if (lifetime.kind === 'idle') idle.firstMs = Math.min(idle.firstMs, core.nowMs + lifetime.idleMs)
+  if (lifetime.kind === 'holder') core.holders.meet(lifetime.holder, core.nowMs + HOLDER_TTL_MS_DEFAULT)
+  return DONE
+}
+
+const DONE: Outcome = Object.freeze({ kind: 'done' })
+
+function runDrop(core: Core, op: DropQueueOp): Outcome {
+  const queue = core.byName.get(op.queue)
+  if (queue === undefined) return { kind: 'missing' }
+  if (op.ifEmpty === true && queue.waiting > 0) return { kind: 'mismatch', version: 1 }
+  dropQueue(core, queue)
+  return DONE
+}
+
+const PURGED_BY_DEFAULT = ['delayed', 'ready'] as const
+const stateOfName = { delayed: State.delayed, ready: State.ready, done: State.done, dead: State.dead } as const
+
+function purge(core: Core, op: PurgeOp): Outcome {
+  const queue = core.byName.get(op.queue)
+  if (queue === undefined) return { kind: 'missing' }
+  const wanted = new Set<number>((op.states ?? PURGED_BY_DEFAULT).map((state) => stateOfName[state]))
+  // A pending append comes before this unit, so it goes too.
+  if (wanted.has(State.ready) || wanted.has(State.delayed)) wanted.add(State.pending)
+  const slots: number[] = []
+  core.eachSlot(
+    queue,
+    (state) => wanted.has(state),
+    (slot) => slots.push(slot),
+  )
+  const numbers = slots.map((slot) => core.index.slots.chunk(slot).number[slot & SLOT_MASK] as number)
+  core.ledger.scribe.purge(queue.id, numbers)
+  for (const slot of slots) core.removeRow(slot)
+  queue.dedup.clear()
+  core.hintGroup(queue)
+  return { kind: 'purged', count: numbers.length }
+}
+
+/** What a record needs besides contents and names: far more than the fields of any op, deaths that it causes included. */
+const OP_BYTES = 4_096
+
+/** An upper bound of the record's bytes when the unit appends; 0: it needs no room that a full disk would refuse. */
+export function recordBytesOf(unit: Unit): number {
+  let bytes = 0
+  let appends = false
+  for (const op of unit.ops) {
+    if (op.kind === 'append') {
+      appends = true
+      const { content, groupId, dedupId, history } = op.message
+      bytes += OP_BYTES + content.body.length + content.head.length
+      if (groupId !== undefined || dedupId !== undefined) bytes += 2_048
+      if (history !== undefined) bytes += 1_024 * history.length
+    } else if (op.kind === 'count') {
+      const reached = recordBytesOf({ ops: op.whenReached })
+      appends ||= reached > 0
+      bytes += reached
+    } else {
+      bytes += OP_BYTES
+      if (op.kind === 'record') bytes += (op.value?.length ?? 0) + op.key.length * 3
+      if (op.kind === 'settle' && op.how.kind === 'ack') bytes += op.how.keep?.length ?? 0
+    }
+  }
+  return appends ? bytes : 0
+}

@@ -1,0 +1,91 @@
+/** Rows and journal bytes -> what callers see. */
+import type { Content, Delivery, MessageId, MessageState, MessageView, Receipt } from '../../model/message.ts'
+import { CONTENT_HEADER_BYTES } from './codec.ts'
+import type { Core } from './core.ts'
+import { formatId } from './ids.ts'
+import { type BlobPlace, SLOT_MASK, State } from './index/slots.ts'
+
+const stateNames: readonly (MessageState | undefined)[] = [
+  undefined,
+  undefined,
+  'delayed',
+  'ready',
+  'leased',
+  'done',
+  'dead',
+  undefined,
+]
+
+const EMPTY = new Uint8Array(0)
+
+export function viewOf(core: Core, slot: number): MessageView {
+  return build(core, slot, undefined) as MessageView
+}
+
+export function deliveryOf(core: Core, slot: number, receipt: Receipt): Delivery {
+  return build(core, slot, receipt) as Delivery
+}
+
+/** One shape for all, so that whoever reads deliveries meets one hidden class. */
+function build(core: Core, slot: number, receipt: Receipt | undefined): unknown {
+  const { slots } = core.index
+  const c = slots.chunk(slot)
+  const i = slot & SLOT_MASK
+  const queue = core.index.queueOf(slot)
+  const state = c.state[i] as number
+  const { lease } = c
+  const group = c.group === undefined ? 0 : (c.group[i] as number)
+  const waits = state === State.delayed || state === State.leased
+  const ended = state === State.done || state === State.dead
+  const due = waits && lease !== undefined ? (lease.due[i] as number) : 0
+  const firstLeasedAt = lease === undefined ? 0 : (lease.firstLeasedAt[i] as number)
+  const expires = c.expires === undefined ? 0 : (c.expires[i] as number)
+  const view = {
+    id: formatId(core, c.number[i] as number) as MessageId,
+    queue: queue.name,
+    state: stateNames[state] as MessageState,
+    content: contentAt(core, {
+      segment: c.segment[i] as number,
+      offset: c.offset[i] as number,
+      length: c.length[i] as number,
+    }),
+    priority: c.priority[i] as number,
+    sequence: slots.sequenceOf(slot),
+    groupId: group === 0 ? undefined : queue.groups.at(group).key,
+    dedupId: c.dedup?.[i],
+    attempts: c.attempts[i] as number,
+    deliveries: c.deliveries[i] as number,
+    enqueuedAtMs: c.enqueuedAt[i] as number,
+    dueAtMs: due === 0 ? undefined : core.toWall(due),
+    expiresAtMs: expires === 0 ? undefined : core.toWall(expires),
+    history: slots.history(slot),
+    note: blobAt(core, slots.blob(slot, 'note')),
+    kept: state === State.done ? blobAt(core, slots.blob(slot, 'kept')) : undefined,
+    firstLeasedAtMs: firstLeasedAt === 0 ? undefined : firstLeasedAt,
+    endedAtMs: ended && c.ended !== undefined ? (c.ended[i] as number) : undefined,
+  }
+  return receipt === undefined ? view : Object.assign(view, { receipt })
+}
+
+function contentAt(core: Core, place: BlobPlace): Content {
+  const bytes = core.cache.read(place.segment, place.offset, place.length)
+  const headBytes = headBytesOf(bytes)
+  const body = bytes.subarray(CONTENT_HEADER_BYTES + headBytes)
+  const head = headBytes === 0 ? EMPTY : bytes.subarray(CONTENT_HEADER_BYTES, CONTENT_HEADER_BYTES + headBytes)
+  return { body, head }
+}
+
+function blobAt(core: Core, place: BlobPlace | undefined): Uint8Array | undefined {
+  if (place === undefined) return undefined
+  return core.cache.read(place.segment, place.offset, place.length).subarray(CONTENT_HEADER_BYTES)
+}
+
+function headBytesOf(bytes: Uint8Array): number {
+  return (
+    ((bytes[4] as number) |
+      ((bytes[5] as number) << 8) |
+      ((bytes[6] as number) << 16) |
+      ((bytes[7] as number) << 24)) >>>
+    0
+  )
+}
