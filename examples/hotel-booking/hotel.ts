@@ -1,6 +1,7 @@
 /** The hotel as a whole: builds its parts, joins them, and takes them down in order. */
 import { join } from 'node:path'
 import { open } from 'spindle-mq'
+import { taskHandler, toNodeListener } from 'spindle-mq/http'
 import { Bookings } from './bookings.ts'
 import { Child } from './child.ts'
 import { lockFolder } from './folder-lock.ts'
@@ -86,9 +87,9 @@ async function build(options: HotelOptions, undo: (() => Promise<void> | void)[]
   const promises: Child = new Child('./fire-and-forget.ts', surroundings, tellProcesses)
 
   // This process only enqueues; the worker is the one that runs tasks, so that nothing is reported from here.
-  const { voucher } = bookingTasks(surroundings, async () => {})
+  const tasks = bookingTasks(surroundings, async () => {})
   for (const booking of await bookings.withoutTasks()) {
-    await tracker.follow(booking.id, 'voucher', (await spindle.enqueue(voucher, booking)).id)
+    await tracker.follow(booking.id, 'voucher', (await spindle.enqueue(tasks.voucher, booking)).id)
   }
 
   serveHotel(server, {
@@ -101,7 +102,8 @@ async function build(options: HotelOptions, undo: (() => Promise<void> | void)[]
     promises,
     surroundings,
     spindle,
-    voucher,
+    tasks,
+    answerTask: toNodeListener(taskHandler({ spindle, tasks: Object.values(tasks) })),
     snapshot: () => ({
       bookings: tracker.views(),
       mails: mailServer.mails().map(mailView),

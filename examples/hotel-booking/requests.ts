@@ -40,8 +40,9 @@ export function assertOurOwn({ headers, method }: IncomingMessage): void {
   if (headers.origin !== undefined && headers.origin !== `http://${host}`) {
     throw new HttpError(403, 'This request came from another site.')
   }
-  // A form of another site cannot send this type without being asked first.
-  if (headers['content-type']?.split(';')[0] !== 'application/json') throw new HttpError(415, 'Send application/json.')
+  // A form of another site cannot send this type; a script of another site has to ask first, and is not answered.
+  if (method === 'POST' && headers['content-type']?.split(';')[0] !== 'application/json')
+    throw new HttpError(415, 'Send application/json.')
 }
 
 export async function readJson(request: IncomingMessage): Promise<unknown> {

@@ -20,6 +20,8 @@ export interface StepView {
   /** `waiting`: not enqueued yet. `untracked`: nobody keeps a record of it. Else as Spindle names them. */
   readonly state: 'waiting' | 'untracked' | 'skipped' | TaskStatus<unknown>['state']
   readonly jobId: string | undefined
+  /** Where its status, its events and its cancellation are. */
+  readonly href: string | undefined
   readonly progress: number
   readonly attempts: number
   readonly nextAttemptAtMs: number | undefined
@@ -193,6 +195,7 @@ const blank = (step: Step): StepView => ({
   task: taskOf[step],
   state: 'waiting',
   jobId: undefined,
+  href: undefined,
   progress: 0,
   attempts: 0,
   nextAttemptAtMs: undefined,
@@ -208,6 +211,7 @@ function seen(before: StepView, status: TaskStatus<unknown>): StepView {
     ...before,
     state: status.state,
     jobId: status.id,
+    href: `/tasks/${before.task}/${status.id}`,
     attempts: status.attempts,
     progress: status.state === 'succeeded' ? 1 : status.state === 'running' ? (status.progress ?? 0) : 0,
     nextAttemptAtMs: status.state === 'retrying' ? status.nextAttemptAtMs : undefined,

@@ -2,6 +2,7 @@
 import { mkdir, open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PDFDocument, type PDFFont, type PDFPage, rgb, StandardFonts } from 'pdf-lib'
+import { barsOf } from './barcode.ts'
 import { type Booking, rooms } from './booking.ts'
 import { type Hands, padTo } from './pace.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -66,7 +67,8 @@ export async function renderVoucher(booking: Booking): Promise<Uint8Array> {
   const bottomOfHead = drawHead(page, fonts, booking)
   const bottomOfStay = drawStay(page, fonts, booking, bottomOfHead - 64)
   drawPrice(page, fonts, booking, bottomOfStay - 36)
-  drawFoot(page, fonts)
+  drawAdvice(page, fonts)
+  drawFoot(page, fonts, booking)
   return pdf.save()
 }
 
@@ -137,7 +139,33 @@ function drawPrice(page: PDFPage, fonts: Fonts, booking: Booking, top: number): 
   })
 }
 
-function drawFoot(page: PDFPage, fonts: Fonts): void {
+function drawAdvice(page: PDFPage, fonts: Fonts): void {
+  const top = 300
+  label(page, fonts, 'Good to know', MARGIN, top)
+  const advice = [
+    ['Breakfast', 'from 7:00 to 10:30, in the courtyard when the weather allows'],
+    ['From the airport', 'our shuttle has your booking and waits at the arrivals'],
+    ['Changes', 'write to desk@spindle-hotel.example until two days before arrival'],
+  ] as const
+  for (const [row, [title, text]] of advice.entries()) {
+    const y = top - 26 - row * 22
+    page.drawText(title, { x: MARGIN, y, size: 11, font: fonts.serif, color: colour.ink })
+    page.drawText(text, { x: MARGIN + 112, y, size: 10, font: fonts.sans, color: colour.quiet })
+  }
+}
+
+function drawBarcode(page: PDFPage, booking: Booking, right: number, bottom: number): void {
+  const bars = barsOf(booking.number)
+  const last = bars.at(-1)
+  const unit = 0.9
+  const left = right - (last === undefined ? 0 : (last.x + last.width) * unit)
+  for (const { x, width } of bars) {
+    page.drawRectangle({ x: left + x * unit, y: bottom, width: width * unit, height: 34, color: colour.ink })
+  }
+}
+
+function drawFoot(page: PDFPage, fonts: Fonts, booking: Booking): void {
+  drawBarcode(page, booking, PAGE.width - MARGIN, 108)
   rule(page, 92)
   const text = 'The Spindle Hotel is a fictitious house: an example of spindle-mq, the queue that made this page.'
   page.drawText(text, { x: MARGIN, y: 70, size: 9, font: fonts.sans, color: colour.quiet })
@@ -164,6 +192,9 @@ const longDate = (isoDate: string): string =>
     timeZone: 'UTC',
   })
 
+/** Letters that Unicode does not take apart into a plain one and its mark. */
+const plainLetters: Readonly<Record<string, string>> = { Ł: 'L', ł: 'l', Đ: 'D', đ: 'd', Ħ: 'H', ħ: 'h', ı: 'i' }
+
 /** The standard PDF fonts know Western European letters only; a name in others loses its accents, then its letters. */
 export function printable(text: string, font: Pick<PDFFont, 'encodeText'>): string {
   const knows = (letter: string): boolean => {
@@ -178,7 +209,7 @@ export function printable(text: string, font: Pick<PDFFont, 'encodeText'>): stri
     .map((letter) => {
       if (letter < ' ') return ' '
       if (knows(letter)) return letter
-      const plain = letter.normalize('NFD').replace(/\p{Mark}/gu, '')
+      const plain = plainLetters[letter] ?? letter.normalize('NFD').replace(/\p{Mark}/gu, '')
       return plain !== '' && knows(plain) ? plain : '?'
     })
     .join('')

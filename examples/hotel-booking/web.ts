@@ -23,7 +23,9 @@ import { voucherFile, voucherPath } from './voucher.ts'
 
 export interface WebParts {
   readonly spindle: Spindle
-  readonly voucher: BookingTasks['voucher']
+  readonly tasks: BookingTasks
+  /** GET and DELETE of one task. */
+  readonly answerTask: (request: IncomingMessage, response: ServerResponse) => void
   readonly bookings: Bookings
   readonly tracker: Tracker
   readonly live: LiveFeed
@@ -46,7 +48,7 @@ interface Exchange {
   readonly arrivedMs: number
 }
 
-const routes: readonly (readonly [method: 'GET' | 'POST', path: RegExp, handler: Handler])[] = [
+const routes: readonly (readonly [method: 'GET' | 'POST' | 'DELETE', path: RegExp, handler: Handler])[] = [
   [
     'GET',
     /^\/(|style\.css|app\.js|favicon\.svg)$/,
@@ -56,6 +58,8 @@ const routes: readonly (readonly [method: 'GET' | 'POST', path: RegExp, handler:
   ['POST', /^\/bookings$/, takeBooking],
   ['GET', /^\/bookings\/([\w-]{1,64})$/, showBooking],
   ['GET', /^\/bookings\/([\w-]{1,64})\/voucher\.pdf$/, showVoucher],
+  ['GET', /^\/tasks\//, passToTasks],
+  ['DELETE', /^\/tasks\//, passToTasks],
   ['GET', /^\/mails\/(m\d{1,9})\/attachments\/(\d{1,2})$/, showAttachment],
   ['POST', /^\/switches\/kill-worker$/, killWorker],
   ['POST', /^\/switches\/kill-promises$/, killPromises],
@@ -140,7 +144,7 @@ async function workFor(booking: Booking, parts: WebParts): Promise<number> {
   const { tracker, surroundings } = parts
   switch (booking.mode) {
     case 'queued': {
-      const job = await parts.spindle.enqueue(parts.voucher, booking)
+      const job = await parts.spindle.enqueue(parts.tasks.voucher, booking)
       await tracker.follow(booking.id, 'voucher', job.id)
       return 202
     }
@@ -198,6 +202,11 @@ async function showVoucher({ response, captured }: Exchange, { bookings, surroun
   createReadStream(path)
     .on('error', () => response.destroy())
     .pipe(response)
+}
+
+/** Each task by itself: status, events and cancellation, as Spindle's own handler answers them. */
+function passToTasks({ request, response }: Exchange, { answerTask }: WebParts): void {
+  answerTask(request, response)
 }
 
 function showAttachment({ response, captured }: Exchange, { mailServer }: WebParts): void {

@@ -22,7 +22,8 @@ const stateWords = {
   cancelled: 'cancelled',
   discarded: 'discarded',
 }
-const LIST_MAX = 30
+const CARDS_MAX = 8
+const LOG_MAX = 30
 const PROMISES_LIVE_MS = 450
 const KILL_AT_PROGRESS = 0.3
 const LOOK_AGAIN_MS = 4_000
@@ -103,7 +104,7 @@ function cardOf(view) {
   $('bookings').prepend(card.node)
   $('bookings-empty').hidden = true
   for (const [id, old] of cards) {
-    if (cards.size <= LIST_MAX) break
+    if (cards.size <= CARDS_MAX) break
     old.node.remove()
     cards.delete(id)
   }
@@ -257,7 +258,7 @@ function prepend(list, item, empty) {
   list.prepend(item)
   // A list that can be scrolled must be reachable by keyboard.
   if (list.scrollHeight > list.clientHeight) list.tabIndex = 0
-  while (list.childNodes.length > LIST_MAX) list.lastChild.remove()
+  while (list.childNodes.length > LOG_MAX) list.lastChild.remove()
 }
 
 // ---------------------------------------------------------------- processes
@@ -297,9 +298,9 @@ function showWrong(wrong) {
   if (first !== undefined) $(first).focus()
 }
 
-function say(text, kind) {
+function say(text, kind, number = '') {
   $('answer').className = `answer ${kind}`
-  write($('answer'), text)
+  $('answer').replaceChildren(text, el('b', { textContent: number }))
 }
 
 let sending = false
@@ -333,7 +334,7 @@ async function book(mode, killsWorker) {
   if (mode === 'in-request') remember('slow', tookMs)
   const ok = response.ok
   const name = { 201: '201 Created', 202: '202 Accepted', 502: '502 Bad Gateway' }[response.status] ?? response.status
-  say(`${name} in ${ms(tookMs)}: booking ${answer.booking.number}.`, ok ? 'good' : 'bad')
+  say(`${name} in ${ms(tookMs)}: `, ok ? 'good' : 'bad', answer.booking.number)
   const card = cardOf(answer)
   if (mode === 'in-request') tellAboutRequest(card, tookMs, ok)
   if (mode === 'fire-and-forget') void tellAboutPromises(card, answer.booking, tookMs)
@@ -405,7 +406,7 @@ function listen() {
     showProcesses(snapshot.processes)
     $('inbox').replaceChildren()
     $('calls').replaceChildren()
-    for (const view of snapshot.bookings.toReversed()) showBooking(view, false)
+    for (const view of snapshot.bookings.slice(0, CARDS_MAX).toReversed()) showBooking(view, false)
     for (const mail of snapshot.mails.toReversed()) showMail(mail, false)
     for (const call of snapshot.calls.toReversed()) showCall(call, false)
   })
