@@ -3,10 +3,12 @@ import { resolve } from 'node:path'
 import { Broker } from '../broker/broker.ts'
 import type { Port } from '../broker/port.ts'
 import { FolderPort } from '../client/folder/folder-port.ts'
+import { EmbeddedEngine } from '../engine/embedded/engine.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Limits } from '../model/limits.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
+import { nodeDisk } from '../runtime/node-disk.ts'
 import type { Random } from '../runtime/random.ts'
 
 export interface FolderOptions {
@@ -16,8 +18,8 @@ export interface FolderOptions {
   readonly limits: Limits
   /** How long to wait for an owner that answers before `folder-busy`, ms. Default 30,000. */
   readonly busyAfterMs?: number
-  /** Makes the engine, not yet open, when this process becomes the owner. */
-  readonly engine: (folder: string) => Engine
+  /** Makes the engine, not yet open, when this process becomes the owner. Default: the embedded one on the folder's disk. */
+  readonly engine?: (folder: string) => Engine
 }
 
 /**
@@ -26,7 +28,7 @@ export interface FolderOptions {
  * Rejects `folder-busy`, `corrupt`, `format-newer`.
  */
 export function openFolder(path: string, options: FolderOptions): Promise<Port> {
-  const { clock, random, log, limits, busyAfterMs, engine } = options
+  const { clock, random, log, limits, busyAfterMs, engine = embedded(options) } = options
   const folder = resolve(path)
   const openStore = async (): Promise<Port> => {
     const broker = new Broker({ engine: engine(folder), clock, log, limits })
@@ -35,4 +37,8 @@ export function openFolder(path: string, options: FolderOptions): Promise<Port> 
   }
   const patience = busyAfterMs === undefined ? {} : { busyAfterMs }
   return FolderPort.open({ folder, openStore, clock, random, log, ...patience })
+}
+
+function embedded({ clock, random, limits, log }: FolderOptions): (folder: string) => Engine {
+  return (folder) => new EmbeddedEngine({ disk: nodeDisk(folder), clock, random, limits, log })
 }

@@ -11,7 +11,11 @@ export interface ChildEvent {
 }
 
 export class Child {
+  /** How many this test file started so far; good for names. */
+  static started = 0
   readonly process: ChildProcess
+  /** Sees each event as it comes. Those for which it answers something are not kept for `next`. */
+  onEvent: ((event: ChildEvent) => unknown) | undefined
   readonly #unread: ChildEvent[] = []
   #wake: () => void = () => {}
   #over = false
@@ -21,7 +25,10 @@ export class Child {
     this.process = child
     if (child.stdout === null || child.stderr === null) throw new Error('a child without pipes')
     createInterface({ input: child.stdout }).on('line', (line) => {
-      this.#unread.push(JSON.parse(line) as ChildEvent)
+      const event = JSON.parse(line) as ChildEvent
+      // Whoever takes note of an event has read it.
+      if (this.onEvent?.(event) !== undefined) return
+      this.#unread.push(event)
       this.#wake()
     })
     child.stderr.on('data', (chunk: Buffer) => {
@@ -35,6 +42,7 @@ export class Child {
 
   /** Starts `fixtures/<script>` and ends it, at the latest, with the test. */
   static start(script: string, ...args: readonly string[]): Child {
+    Child.started++
     const path = fileURLToPath(new URL(`./fixtures/${script}`, import.meta.url))
     const child = new Child(spawn(process.execPath, ['--import', 'tsx', path, ...args], { stdio: 'pipe' }))
     onTestFinished(() => child.kill())
