@@ -55,9 +55,10 @@ describe('a receive that waits', () => {
   })
 
   it('shares a burst evenly with the others that wait', async () => {
-    const { broker } = await startedBroker()
+    const { broker, clock } = await startedBroker()
     await broker.declareQueue('q', {})
     const waits = [1, 2, 3, 4].map(() => broker.receive({ queue: 'q', max: 10, waitMs: 10_000 }))
+    await clock.advance(0)
     await broker.append(
       'q',
       Array.from({ length: 8 }, (_, i) => text(`${i}`)),
