@@ -12,6 +12,15 @@
  * windows, retentions, holders), so its answer never depends on when `tick` ran last. Durations run on the
  * monotonic clock while the process lives; stored instants are wall time.
  *
+ * Due things are applied in this order: those of messages by (due instant, sequence), then ended holders by their end, then
+ * idle queues. Instants that follow (a history's time, a new delay) are those of the verb that applies them.
+ *
+ * Judgement. What a settle, a lost lease or time does to a message is what `decide` (model/lifecycle.ts) says. In particular:
+ * a lost lease is judged by `onLost: fail`, then attemptsMax, then TTL; a message leased from `dead` is held as dead again,
+ * history unchanged and retention anew, however its lease ends but by ack or bury. A message that moves to a dead-letter queue, and a
+ * failed event, are appended there with that queue's delay and TTL, never refused and not judged by its dedup or lengthMax; a moved
+ * one keeps id, content, priority, group, dedupId and note, and has attempts and deliveries of 0.
+ *
  * Order. A queue serves (priority descending, sequence ascending). Sequences grow with each append of the
  * store and are kept by release and expiry.
  *
@@ -49,18 +58,18 @@ export interface Engine {
    * touch only `relaxed` queues: once the operating system has them; records follow `unit.relaxed`).
    * Outcomes stand in the order of units and their ops. A `required` op that is stale, duplicate, refused or fails its
    * `expect` aborts its unit: the unit's outcomes are then `aborted`, but for the op that caused it.
-   * An append may be leased only after its unit has resolved.
+   * An append may be leased only after its unit has resolved. Ops see what earlier ops of their unit did.
    */
   commit(units: readonly Unit[], options?: CommitOptions): Promise<Outcome[][]>
 
   /**
    * Hides up to `max` messages and hands them out, in the queue's order; spends one attempt each. Never waits: [] when
-   * nothing is there, or the queue does not exist. The attempt is written (not synced) before the delivery leaves, so a process
+   * nothing is there, or the queue does not exist. Deliveries stand in the order granted, with state `leased`, also when `settleOnDelivery`. The attempt is written (not synced) before the delivery leaves, so a process
    * that dies of its task still spent it. `settleOnDelivery` makes delivery and removal one durable step (at-most-once).
    */
   lease(request: LeaseRequest): Promise<Delivery[]>
 
-  /** Moves the end of clock leases to `leaseMs` from now. Written, not synced. A lease that ended is `stale`, also if nobody took the message since. */
+  /** Moves the end of clock leases to `leaseMs` from now. Written, not synced. A lease that ended is `stale`, also if nobody took the message since. A holder lease gets that clock end besides its holder. */
   extend(receipts: readonly Receipt[], leaseMs: number): Promise<ExtendOutcome[]>
 
   /**
@@ -143,7 +152,7 @@ export type Settlement =
   /** Death with this reason now, whatever attempts are left. */
   | { readonly kind: 'bury'; readonly reason: string; readonly note?: Uint8Array }
 
-/** Writes (or, with `value: null`, removes) a record; its version is 1 when new and grows by 1 a write. */
+/** Writes (or, with `value: null`, removes) a record; its version is 1 when new and grows by 1 a write; `written` with version 0: removed, or absent before. */
 export interface RecordOp {
   readonly kind: 'record'
   readonly key: string
@@ -153,7 +162,7 @@ export interface RecordOp {
   readonly required?: boolean
 }
 
-/** Adds `by` to the counter record `key` (absent: 0); when that makes it `at` or more for the first time, `whenReached` is applied in the same unit and the counter is removed. */
+/** The counter is kept as decimal text (other text counts as 0); outcomes of `whenReached` are not told, but a required op of it that fails aborts the unit and is told in the place of this one. Adds `by` to the counter record `key` (absent: 0); when that makes it `at` or more for the first time, `whenReached` is applied in the same unit and the counter is removed. */
 export interface CountOp {
   readonly kind: 'count'
   readonly key: string
@@ -162,14 +171,14 @@ export interface CountOp {
   readonly whenReached: readonly SimpleOp[]
 }
 
-/** Creates the queue or replaces its policy and lifetime. Messages keep what they were given. */
+/** Creates the queue or replaces its policy and lifetime. Messages keep what they were given; totals go on. `mismatch` of a queue has no version worth reading. */
 export interface PutQueueOp {
   readonly kind: 'putQueue'
   readonly queue: string
   readonly policy: QueuePolicy
   /** `absent`: only create (`mismatch` when it exists). Default: either. */
   readonly expect?: 'absent'
-  /** `holder`: goes with that holder. `idle`: goes when unused (no lease, append or settle) for `idleMs`. Default `durable`. */
+  /** `holder`: goes with that holder. `idle`: goes when unused (no append, lease call, settle or lost lease, and nothing leased) for `idleMs`. Default `durable`. */
   readonly lifetime?: QueueLifetime
   readonly required?: boolean
 }
@@ -187,7 +196,7 @@ export interface DropQueueOp {
   readonly required?: boolean
 }
 
-/** Removes every delayed and ready message (leased ones stay), or those of the states named; forgets the dedup keys of the queue. */
+/** Removes every delayed and ready message (leased ones stay), or those of the states named; forgets all dedup keys of the queue, also of leased messages. */
 export interface PurgeOp {
   readonly kind: 'purge'
   readonly queue: string
@@ -214,7 +223,7 @@ export interface LeaseRequest {
   readonly from?: LeaseSource
   /** Acks each message as it leaves; durable before this resolves. Default false. */
   readonly settleOnDelivery?: boolean
-  /** Who takes them, for `sticky` groups; without it a lease is a consumer of its own. */
+  /** Who takes them, for `sticky` groups; without it a lease takes from groups that nobody claims, and claims none. */
   readonly consumer?: string
 }
 
@@ -255,7 +264,7 @@ export interface QueueMeasure {
   readonly dead: number
   /** Bytes of head and body of everything in it. */
   readonly bytes: number
-  /** Wall time of the append of the first ready message, ms; undefined when none is ready. */
+  /** Wall time of the append of the first ready message (in a group: that none before it holds back), ms; undefined when none is ready. */
   readonly oldestReadyAtMs: number | undefined
   /** Since the store was opened. */
   readonly totals: QueueTotals

@@ -30,7 +30,7 @@ export interface NewMessage {
   readonly delayMs?: number
   /** Milliseconds it may wait, from now, before it is dropped or dead-lettered as `expired`. Default: the queue's `ttlMs`. */
   readonly ttlMs?: number
-  /** Only for a message that moves: the id it already has in this store. */
+  /** Only for a message that moves: the id it already has in this store. Refused `id-in-use` while an entry has it; one that the store never gave is replaced by a new one. */
   readonly id?: MessageId
   /** Only for a message that moves: where it died before. */
   readonly history?: readonly Death[]
@@ -46,7 +46,15 @@ export interface NewMessage {
 export type MessageState = 'delayed' | 'ready' | 'leased' | 'done' | 'dead'
 
 /** Why a message left the path of success. `invalid`, and any other text, come from a bury. */
-export type DeathReason = 'exhausted' | 'lost' | 'expired' | 'overflow' | 'buried' | 'invalid' | 'cancelled' | (string & {})
+export type DeathReason =
+  | 'exhausted'
+  | 'lost'
+  | 'expired'
+  | 'overflow'
+  | 'buried'
+  | 'invalid'
+  | 'cancelled'
+  | (string & {})
 
 export interface Death {
   readonly queue: string
@@ -97,13 +105,7 @@ export interface Delivery extends MessageView {
 /** What became of a `release`, `ack` or `bury`. `stale`: the receipt's lease is over; nothing changed. */
 export type SettleOutcome = { readonly kind: 'settled' } | { readonly kind: 'stale' }
 
-export type RefusalReason =
-  | 'no-such-queue'
-  | 'queue-full'
-  | 'disk-full'
-  | 'too-large'
-  | 'id-in-use'
-  | 'group-required'
+export type RefusalReason = 'no-such-queue' | 'queue-full' | 'disk-full' | 'too-large' | 'id-in-use' | 'group-required'
 
 export type AppendOutcome =
   | { readonly kind: 'stored'; readonly id: MessageId; readonly sequence: number }

@@ -20,7 +20,7 @@ export interface QueuePolicy {
   readonly onExpired: 'drop' | 'die'
   /** Messages not yet ended (delayed, ready, leased) it may hold. null: no cap. Default null. */
   readonly lengthMax: number | null
-  /** At `lengthMax`: refuse the append (`queue-full`), or drop the first ready message (death `overflow`). Default `reject`. */
+  /** At `lengthMax`: refuse the append (`queue-full`), or drop the first ready message that its group does not hold back (death `overflow`; `queue-full` when there is none). Default `reject`. */
   readonly overflow: 'reject' | 'dropHead'
   /** May an ack after its lease ran out still count, while nobody else got the message? Default true; strict FIFO: false. */
   readonly lateAck: boolean
@@ -40,9 +40,9 @@ export type OnDeath =
 
 export type GroupPolicy =
   | { readonly kind: 'none' }
-  /** A message waits until every earlier one of its group is gone, done, dead or granted by the same lease call. Groups take turns. */
+  /** A message waits until every earlier one (in the queue's order) of its group is gone, done, dead or granted by the same lease call. Groups take turns, message by message: the one served longest ago comes first, never served (or drained since) before all. */
   | { readonly kind: 'ordered' }
-  /** As `ordered`, and a group stays with the consumer that leased from it until it is drained or that consumer's claim lapsed (`leaseMs` after its last lease or settle there, or its holder's end). */
+  /** As `ordered`, and a group stays with the consumer that leased from it until it is drained or that consumer's claim lapsed (the queue's `leaseMs` after its last lease or settle there, or the end of the holder it leased with). */
   | { readonly kind: 'sticky' }
 
 export type DedupPolicy =
