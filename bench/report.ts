@@ -9,13 +9,15 @@ type Row = readonly string[]
 
 export function reportPage(parts: {
   readonly run: string
+  /** Of each scenario. */
+  readonly runs: number
   readonly verdicts: readonly Verdict[]
   readonly sections: readonly string[]
 }): string {
   const head = `# Bench results
 
 Written by \`npm run bench\`; do not edit. Everything runs in one Node process over a data folder (\`file:\`), client, broker
-and store together, each scenario in a fresh process, after a short warm-up; the median of three runs.
+and store together, after a short warm-up; ${parts.runs === 1 ? 'one short run: **these figures mean nothing**' : `the median of ${parts.runs} runs, each scenario in a fresh process`}.
 *durable*: a call resolves once its message is on stable storage. *relaxed*: once the operating system has it.
 
 ${parts.run}`

@@ -14,7 +14,8 @@ const USAGE = `npm run bench -- [throughput | backlog] [OPTION]...
   (nothing)       measures everything and writes bench/RESULTS.md
   throughput      holds the figures of throughput; exit 1 when one is missed
   backlog         holds the figures of a long queue; exit 1 when one is missed
-  --quick         small and short, in this process: shows that it runs, its figures mean nothing
+  --quick         small and short, in this process: shows that it runs, its figures mean nothing;
+                  prints the page unless --out is given
   --engine URL    file: (default) or memory:
   --package FILE  the build to measure (default dist/index.js)
   --out FILE      instead of bench/RESULTS.md`
@@ -34,14 +35,15 @@ async function backlog(bench: Bench): Promise<Measured> {
   return { verdicts: judgeBacklog(measured), section: backlogSection(measured) }
 }
 
-async function writeResults(bench: Bench, out: string): Promise<void> {
+async function writeResults(bench: Bench, out: string | undefined): Promise<void> {
   const held = [await throughput(bench), await backlog(bench)]
   const verdicts = held.flatMap((measured) => measured.verdicts)
   const queues = queuesSection(await measureQueues(bench))
   const tasks = tasksSection(await measureTasks(bench))
   const sections = [...held.map(({ section }) => section), queues, tasks]
-  writeFileSync(out, reportPage({ run: describeRun(), verdicts, sections }))
-  bench.say('results written')
+  const page = reportPage({ run: describeRun(), runs: bench.plan.queuePace.runs, verdicts, sections })
+  if (out === undefined) console.log(page)
+  else writeFileSync(out, page)
 }
 
 /** Prints what was measured; a missed figure becomes the exit code. */
@@ -62,7 +64,7 @@ function readArguments() {
       quick: { type: 'boolean', default: false },
       engine: { type: 'string', default: 'file:' },
       package: { type: 'string', default: 'dist/index.js' },
-      out: { type: 'string', default: 'bench/RESULTS.md' },
+      out: { type: 'string' },
     },
   })
   const { quick, engine, package: build, out } = values
@@ -77,7 +79,7 @@ function readArguments() {
     store: { package: build, engine },
     say: (progress) => console.error(progress),
   }
-  return { what, bench, out }
+  return { what, bench, out: out ?? (quick ? undefined : 'bench/RESULTS.md') }
 }
 
 async function main({ what, bench, out }: ReturnType<typeof readArguments>): Promise<void> {
