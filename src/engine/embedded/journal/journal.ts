@@ -14,11 +14,10 @@
  */
 import { SpindleError } from '../../../model/errors.ts'
 import type { Clock, Timer } from '../../../runtime/clock.ts'
-import type { Disk, DiskFile } from '../../../runtime/disk.ts'
+import type { Disk } from '../../../runtime/disk.ts'
 import type { Log } from '../../../runtime/log.ts'
-import { CHUNK_BYTES, type Chunk, ChunkBuffers } from './chunk.ts'
+import { CHUNK_BYTES, type Chunk } from './chunk.ts'
 import {
-  encodeSegmentHeader,
   KIND_SEGMENTS,
   MARKER_BYTES,
   putMarker,
@@ -32,10 +31,14 @@ import {
   sealRecord,
   segmentSeed,
 } from './record-format.ts'
-import { corrupt, type OnRecord, openSegment, type SegmentFile, SegmentReader } from './recovery.ts'
-import { type Spare, SpareSegments } from './spare-segments.ts'
+import { corrupt, type OnRecord } from './recovery.ts'
+import { type ReplayStart, replayJournal } from './replay.ts'
+import { DIRECTORY, SegmentTable } from './segment-table.ts'
+import { SpareSegments } from './spare-segments.ts'
+import { type ChunkSource, JournalWriter } from './writer.ts'
 
 export type { OnRecord } from './recovery.ts'
+export type { ReplayStart } from './replay.ts'
 
 /** A place in the journal: segment number (from 1, growing) and byte offset in its file. */
 export interface Position {
@@ -66,35 +69,12 @@ export type RecordDurability = 'durable' | 'relaxed'
 /** `append` records may not use the segment that is held back for a full disk; `settle` ones (lease, settle, drop, copy) may. */
 export type RecordRoom = 'append' | 'settle'
 
-/** What a checkpoint keeps to be continued from: where, and which segments existed then. */
-export interface ReplayStart {
-  readonly position: Position
-  readonly segments: readonly number[]
-}
-
-const DIRECTORY = 'journal'
 const SEGMENT_BYTES_DEFAULT = 64 * 1_048_576
 const SEGMENT_BYTES_MIN = 65_536
 /** A young folder should not occupy 200 MiB: segment n is at most this times 2^(n-1). */
 const FIRST_SEGMENT_BYTES = 4 * 1_048_576
-/** Microtask rounds without a new record after which the callers of this turn are taken to have had their say. */
-const QUIET_ROUNDS = 4
 /** An idle journal says what was synced, so that damage to its last records is not taken for a torn tail. */
 const IDLE_MARKER_MS = 100
-
-interface Segment {
-  readonly id: number
-  readonly bytes: number
-  /** undefined: still a spare, see `spare`. */
-  file: SegmentFile | undefined
-  readonly spare: Spare | undefined
-}
-
-interface Waiter {
-  readonly upTo: number
-  readonly resolve: () => void
-  readonly reject: (error: Error) => void
-}
 
 export class Journal {
   /** Set all three before `recover`. Progress is told in order; `onFailed` once. */
@@ -107,69 +87,47 @@ export class Journal {
   /** Where that payload will be in the files. */
   segment = 0
   offset = 0
-  /** Number of the last record sealed, written, synced. */
+  /** Number of the last record sealed. */
   sealed = 0
-  written = 0
-  synced = 0
-
-  readonly #options: JournalOptions
   readonly #disk: Disk
+  readonly #clock: Clock
+  readonly #log: Log
   readonly #segmentBytesMax: number
   readonly #spares: SpareSegments
-  readonly #buffers = new ChunkBuffers()
-  readonly #segments = new Map<number, Segment>()
+  readonly #table: SegmentTable
+  readonly #writer: JournalWriter
   #open: Chunk = emptyChunk(0, 0, Buffer.alloc(0))
   #openSegmentBytes = 0
   #openSeed = 0
   #kind = 0
   #payloadBytes = 0
-  #queue: Chunk[] = []
-  #writing: Chunk | undefined
-  #queuedBytes = 0
-  #pumping = false
-  #pumped: Promise<void> = Promise.resolve()
-  #hurry = false
-  #syncing: Promise<void> | undefined
-  #syncWanted = 0
-  #writtenTo: Position = { segment: 0, offset: 0 }
-  #syncedTo: Position = { segment: 0, offset: 0 }
+  /** What the last marker said. */
   #stated: Position = { segment: 0, offset: 0 }
   #idleTimer: Timer | undefined
-  #failure: SpindleError | undefined
   #state: 'opened' | 'recovering' | 'running' | 'closing' | 'closed' = 'opened'
-  #writeWaiters: Waiter[] = []
-  #syncWaiters: Waiter[] = []
 
   private constructor(options: JournalOptions) {
-    this.#options = options
-    this.#disk = options.disk
+    const { disk, clock, log } = options
+    this.#disk = disk
+    this.#clock = clock
+    this.#log = log
     this.#segmentBytesMax = Math.max(SEGMENT_BYTES_MIN, options.segmentBytes ?? SEGMENT_BYTES_DEFAULT)
-    this.#spares = new SpareSegments({
-      disk: options.disk,
-      clock: options.clock,
-      log: options.log,
-      directory: DIRECTORY,
-      onFault: (error) => this.#fail('preparing a segment', error),
-    })
+    this.#table = new SegmentTable(disk, options.formatVersion)
+    const onFault = (error: unknown): void => this.#writer.fail('preparing a segment', error)
+    this.#spares = new SpareSegments({ disk, clock, log, directory: DIRECTORY, onFault })
+    this.#writer = new JournalWriter({ disk, log, table: this.#table, source: this.#source() })
   }
 
   /** Finds the segments and checks their headers; `recover` comes next, once. Rejects `corrupt`, `format-newer`. */
   static async open(options: JournalOptions): Promise<Journal> {
     const journal = new Journal(options)
-    const { disk } = options
-    await disk.makeDirectory(DIRECTORY)
+    await options.disk.makeDirectory(DIRECTORY)
     try {
-      for (const name of await disk.list(DIRECTORY)) {
-        const match = /^(\d{8,10})\.seg$/.exec(name)
-        if (match === null) continue
-        const id = Number(match[1])
-        const file = await openSegment(disk, { id, path: `${DIRECTORY}/${name}` }, options.formatVersion)
-        journal.#segments.set(id, { id, bytes: file.bytes, file, spare: undefined })
-      }
+      await journal.#table.load()
       await journal.#spares.adopt()
       return journal
     } catch (error) {
-      await journal.#closeFiles()
+      await journal.close()
       throw error
     }
   }
@@ -180,32 +138,38 @@ export class Journal {
    */
   async recover(from: ReplayStart | undefined, onRecord: OnRecord): Promise<void> {
     this.#state = 'recovering'
-    const end = this.#segments.size === 0 ? undefined : await this.#replay(from, onRecord)
-    if (end === undefined) {
+    if (this.#table.ids().length === 0) {
       if (from !== undefined) throw corrupt(this.#disk, `segment ${from.position.segment} is missing`)
       await this.#begin()
     } else {
-      this.#startAt(end)
+      const parts = { disk: this.#disk, log: this.#log, table: this.#table, spares: this.#spares }
+      this.#startAt(await replayJournal(parts, from, onRecord))
     }
     this.#state = 'running'
     this.#spares.want(this.#regularBytes(this.#open.segment + 1))
     this.#armIdleMarker()
   }
 
+  /** Number of the last record written (to the operating system). */
+  get written(): number {
+    return this.#writer.written
+  }
+
+  /** Number of the last record known to be on stable storage. */
+  get synced(): number {
+    return this.#writer.synced
+  }
+
   /** Is there room for sure for a record of `payloadBytes`? If not: `await makeRoom`, and ask again. */
   hasRoom(payloadBytes: number, room: RecordRoom = 'append'): boolean {
-    return (
-      this.#fits(payloadBytes) || this.#spares.has(payloadBytes + SEGMENT_OVERHEAD_BYTES + RECORD_HEADER_BYTES, room)
-    )
+    return this.#fits(payloadBytes) || this.#spares.has(segmentBytesFor(payloadBytes), room)
   }
 
   /** Waits for the next segment. false: the disk is full, refuse with `disk-full`; the journal tries again by itself. */
   async makeRoom(payloadBytes: number, room: RecordRoom = 'append'): Promise<boolean> {
     this.#assertRunning()
     if (payloadBytes > RECORD_PAYLOAD_BYTES_MAX) return false
-    const made =
-      this.#fits(payloadBytes) ||
-      (await this.#spares.make(payloadBytes + SEGMENT_OVERHEAD_BYTES + RECORD_HEADER_BYTES, room))
+    const made = this.#fits(payloadBytes) || (await this.#spares.make(segmentBytesFor(payloadBytes), room))
     this.#assertRunning()
     return made
   }
@@ -215,7 +179,7 @@ export class Journal {
    * `seal` before anything else happens to the journal. Throws `poisoned`, `closed`, `disk-full` (see `hasRoom`).
    */
   reserve(kind: number, payloadBytes: number, room: RecordRoom): number {
-    if (this.#failure !== undefined || this.#state !== 'running') this.#assertRunning()
+    this.#assertRunning()
     if (!this.#fits(payloadBytes)) this.#roll(payloadBytes, room)
     const need = RECORD_HEADER_BYTES + payloadBytes
     if (this.#open.used + need + MARKER_BYTES + ROLL_BYTES > this.#open.buffer.length) this.#nextChunk(need)
@@ -239,40 +203,31 @@ export class Journal {
     chunk.lastSealed = ++this.sealed
     if (durability === 'durable') chunk.durable = true
     else chunk.relaxed = true
-    if (!this.#pumping) this.#startPump()
+    if (!this.#writer.pumping) this.#leaveIdle()
     return this.sealed
   }
 
   /** Resolves when everything sealed so far is on stable storage. Rejects `poisoned`. */
-  async sync(): Promise<void> {
-    this.#assertAlive()
-    if (this.synced >= this.sealed) return
-    this.#open.durable = true
-    this.#syncWanted = Math.max(this.#syncWanted, this.sealed)
-    if (!this.#pumping && this.#syncing === undefined && this.#open.used === 0)
-      this.#syncing = this.#syncWhileWanted(this.#fileOf(this.#writtenTo.segment).file)
-    await this.#waitFor(this.#syncWaiters)
+  sync(): Promise<void> {
+    return this.#writer.sync()
   }
 
   /** Resolves when everything sealed so far is written. Rejects `poisoned`. */
-  async flush(): Promise<void> {
-    this.#assertAlive()
-    if (this.written >= this.sealed) return
-    this.#hurry = true
-    await this.#waitFor(this.#writeWaiters)
+  flush(): Promise<void> {
+    return this.#writer.flush()
   }
 
   /** A copy of `length` bytes of a payload, from memory or by a blocking read. Unverified: keep a CRC beside what must be checked. */
   readContent(segment: number, offset: number, length: number): Buffer {
-    const chunk = this.#chunkAt(segment, offset)
+    const open = this.#open
+    const inOpen = segment === open.segment && offset >= open.fileOffset
+    const chunk = inOpen ? open : this.#writer.chunkAt(segment, offset)
     if (chunk !== undefined) {
       const at = offset - chunk.fileOffset
       return Buffer.from(chunk.buffer.subarray(at, at + length))
     }
-    const file = this.#segments.get(segment)?.file
-    if (file === undefined) throw corrupt(this.#disk, `segment ${segment} is gone, wanted at offset ${offset}`)
     const bytes = Buffer.allocUnsafe(length)
-    if (file.file.readSync(bytes, offset) < length)
+    if (this.#table.fileOf(segment).file.readSync(bytes, offset) < length)
       throw corrupt(this.#disk, `segment ${segment} ends before offset ${offset + length}`)
     return bytes
   }
@@ -283,19 +238,17 @@ export class Journal {
   }
 
   segmentIds(): number[] {
-    return [...this.#segments.keys()].sort((a, b) => a - b)
+    return this.#table.ids()
   }
 
   /** In order; the last one is being written. */
   segments(): JournalSegment[] {
-    return this.segmentIds().map((id) => ({ id, bytes: this.#segments.get(id)?.bytes ?? 0 }))
+    return this.#table.ids().map((id) => ({ id, bytes: this.#table.bytesOf(id) }))
   }
 
   /** Bytes of all segments and spare files. */
   diskBytes(): number {
-    let bytes = this.#spares.bytes
-    for (const segment of this.#segments.values()) bytes += segment.bytes
-    return bytes
+    return this.segments().reduce((sum, { bytes }) => sum + bytes, this.#spares.bytes)
   }
 
   /**
@@ -303,26 +256,25 @@ export class Journal {
    * leaves it whole or gone. Await it before deleting one that settles what this one appended.
    */
   async deleteSegment(id: number): Promise<void> {
-    const segment = this.#segments.get(id)
-    if (segment?.file === undefined || id >= this.#syncedTo.segment)
+    if (this.#table.find(id) === undefined || id >= this.#writer.syncedTo.segment)
       throw new Error(`segment ${id} is not there, or in use`)
-    this.#segments.delete(id)
-    const ids = this.segmentIds()
-    const at = this.reserve(KIND_SEGMENTS, ids.length * 4, 'settle')
-    for (const [index, each] of ids.entries()) putUint32(this.buffer, at + index * 4, each)
+    const rest = this.#table.ids().filter((each) => each !== id)
+    const at = this.reserve(KIND_SEGMENTS, rest.length * 4, 'settle')
+    for (const [index, each] of rest.entries()) putUint32(this.buffer, at + index * 4, each)
     this.seal('durable')
     await this.sync()
-    await this.#guard('deleting a segment', async () => {
-      await segment.file?.file.close()
-      await this.#disk.remove(pathOf(id))
-      await this.#disk.syncDirectory(DIRECTORY)
-    })
+    try {
+      await this.#table.remove([id])
+    } catch (error) {
+      this.#writer.fail('deleting a segment', error)
+    }
+    this.#assertAlive()
     this.#spares.retry()
   }
 
   /** Bytes sealed and not yet written. */
   pendingBytes(): number {
-    return this.#queuedBytes + this.#open.used
+    return this.#writer.queuedBytes + this.#open.used
   }
 
   /** Is the disk known to be full? Appends are then refused once the segment in use is. */
@@ -333,138 +285,60 @@ export class Journal {
   /** Writes and syncs what was sealed; then says so in the files and closes them. Idempotent. A poisoned journal only closes its files. */
   async close(): Promise<void> {
     if (this.#state === 'closing' || this.#state === 'closed') return
-    const ran = this.#state === 'running'
+    const running = this.#state === 'running'
     try {
-      if (ran && this.#failure === undefined) await this.#finish()
+      if (running && this.#writer.failure === undefined) await this.#finish()
     } finally {
       this.#state = 'closing'
       this.#idleTimer?.cancel()
       await this.#spares.close()
-      await this.#pumpEnded()
-      await this.#closeFiles()
+      await this.#writer.ended()
+      await this.#table.close()
       this.#state = 'closed'
     }
   }
 
-  // --- recovery
-
-  async #replay(from: ReplayStart | undefined, onRecord: OnRecord): Promise<Position> {
-    const ids = this.segmentIds()
-    let listed = from?.segments
-    const start = from?.position ?? { segment: ids[0] ?? 0, offset: SEGMENT_HEADER_BYTES }
-    let buffer = Buffer.alloc(0)
-    const readerOf = (id: number): SegmentReader => {
-      const file = this.#fileOf(id)
-      if (buffer.length < file.bytes) buffer = Buffer.allocUnsafeSlow(file.bytes)
-      return new SegmentReader(file, buffer)
+  #source(): ChunkSource {
+    const journal = this
+    return {
+      get sealed() {
+        return journal.sealed
+      },
+      get hasRelaxed() {
+        return journal.#open.relaxed
+      },
+      handOver: () => this.#handOver(),
+      onWritten: (upTo) => this.onWritten(upTo),
+      onSynced: (upTo) => this.onSynced(upTo),
+      onFailed: (failure) => {
+        this.#idleTimer?.cancel()
+        this.onFailed(failure)
+      },
+      onIdle: () => this.#armIdleMarker(),
+      onProgress: () => this.#spares.progress(this.#open.fileOffset / this.#openSegmentBytes),
     }
-    const first = ids.indexOf(start.segment)
-    if (first < 0) throw corrupt(this.#disk, `segment ${start.segment} is missing`)
-    for (let index = first; ; index++) {
-      const id = ids[index]
-      if (id === undefined) throw corrupt(this.#disk, `segment ${(ids[index - 1] ?? 0) + 1} is missing at offset 0`)
-      const reader = readerOf(id)
-      const offset = id === start.segment ? start.offset : SEGMENT_HEADER_BYTES
-      const end = await reader.replay(offset, onRecord, (now) => (listed = now))
-      if (end.kind === 'rolled') continue
-      await this.#refuseDamage(reader, id, end)
-      for (const later of ids.slice(index + 1))
-        await this.#refuseOrphan(readerOf(later), later, { id, offset: end.offset })
-      await this.#makeTail(readerOf(id), id, end)
-      await this.#checkSegments(ids.slice(0, index + 1), listed)
-      for (const later of ids.slice(index + 1)) await this.#returnToSpares(later)
-      return { segment: id, offset: end.offset }
-    }
-  }
-
-  async #refuseDamage(
-    reader: SegmentReader,
-    id: number,
-    end: { kind: 'clean' | 'bad'; offset: number },
-  ): Promise<void> {
-    const proof = await reader.findProofBehind(end.offset)
-    if (proof === undefined) return
-    throw corrupt(
-      this.#disk,
-      `the record at offset ${end.offset} of segment ${id} (${pathOf(id)}) fails its checksum, and one at ${proof} proves that it was stored`,
-    )
-  }
-
-  /** A later segment gets its first record only after the roll to it is durable. */
-  async #refuseOrphan(reader: SegmentReader, later: number, bad: { id: number; offset: number }): Promise<void> {
-    const end = await reader.replay(
-      SEGMENT_HEADER_BYTES,
-      () => {},
-      () => {},
-    )
-    if (end.kind === 'clean' && end.offset === SEGMENT_HEADER_BYTES) return
-    throw corrupt(
-      this.#disk,
-      `the record at offset ${bad.offset} of segment ${bad.id} (${pathOf(bad.id)}) fails its checksum, and segment ${later} follows it`,
-    )
-  }
-
-  /** What was replayed may be in the page cache only, and what lies behind must not be taken for records later. */
-  async #makeTail(reader: SegmentReader, id: number, end: { kind: 'clean' | 'bad'; offset: number }): Promise<void> {
-    const wiped = await reader.wipe(end.offset)
-    await this.#fileOf(id).file.datasync()
-    if (wiped || end.kind === 'bad')
-      this.#options.log.warn('cut an unfinished write from the end of the journal', {
-        folder: this.#disk.label,
-        segment: id,
-        offset: end.offset,
-      })
-  }
-
-  /** Every segment that should exist does; one whose removal a crash undid is removed again. */
-  async #checkSegments(present: readonly number[], listed: readonly number[] | undefined): Promise<void> {
-    const last = present.at(-1) ?? 0
-    const newest = listed?.at(-1) ?? 0
-    const expected = new Set(listed ?? [])
-    for (let id = newest + 1; id <= last; id++) expected.add(id)
-    for (const id of expected)
-      if (!this.#segments.has(id)) throw corrupt(this.#disk, `segment ${id} (${pathOf(id)}) is missing`)
-    const undone = present.filter((id) => !expected.has(id))
-    for (const id of undone) {
-      await this.#fileOf(id).file.close()
-      this.#segments.delete(id)
-      await this.#disk.remove(pathOf(id))
-    }
-    if (undone.length > 0) await this.#disk.syncDirectory(DIRECTORY)
-  }
-
-  async #returnToSpares(id: number): Promise<void> {
-    const { file, bytes, path: from } = this.#fileOf(id)
-    const path = this.#spares.newPath()
-    this.#segments.delete(id)
-    await this.#disk.rename(from, path)
-    await this.#disk.syncDirectory(DIRECTORY)
-    this.#spares.give({ path, file, bytes })
   }
 
   async #begin(): Promise<void> {
     const bytes = this.#regularBytes(1)
     this.#spares.want(bytes)
-    if (!(await this.#spares.make(bytes, 'settle'))) {
-      if (this.#failure !== undefined) throw this.#failure
+    const made = await this.#spares.make(bytes, 'settle')
+    this.#assertAlive()
+    const spare = made ? this.#spares.take(bytes, 'settle') : undefined
+    if (spare === undefined)
       throw new SpindleError('disk-full', `creating the journal of ${this.#disk.label} (${bytes} bytes)`)
-    }
-    const spare = this.#spares.take(bytes, 'settle')
-    if (spare === undefined) throw new Error('a spare segment was made and is gone')
-    this.#segments.set(1, { id: 1, bytes: spare.bytes, file: undefined, spare })
-    await this.#guard('creating the journal', () => this.#activate(1))
+    this.#table.add(1, spare)
+    await this.#table.activate(1)
     this.#startAt({ segment: 1, offset: SEGMENT_HEADER_BYTES })
   }
 
   #startAt(end: Position): void {
-    this.#open = emptyChunk(end.segment, end.offset, this.#buffers.take(CHUNK_BYTES))
-    this.#openSegmentBytes = this.#segments.get(end.segment)?.bytes ?? 0
+    this.#open = emptyChunk(end.segment, end.offset, this.#writer.buffers.take(CHUNK_BYTES))
+    this.#openSegmentBytes = this.#table.bytesOf(end.segment)
     this.#openSeed = segmentSeed(end.segment)
-    this.#writtenTo = end
-    this.#syncedTo = end
+    this.#writer.writtenTo = end
+    this.#writer.syncedTo = end
   }
-
-  // --- gathering
 
   #fits(payloadBytes: number): boolean {
     const { fileOffset, used } = this.#open
@@ -476,13 +350,14 @@ export class Journal {
   }
 
   #putMarker(chunk: Chunk): void {
-    putMarker(this.#openSeed, chunk.fileOffset, chunk.buffer, chunk.used, this.#syncedTo)
+    this.#stated = this.#writer.syncedTo
+    putMarker(this.#openSeed, chunk.fileOffset, chunk.buffer, chunk.used, this.#stated)
     chunk.used += MARKER_BYTES
-    this.#stated = this.#syncedTo
+    chunk.lastSealed = this.sealed
   }
 
   #roll(payloadBytes: number, room: RecordRoom): void {
-    const spare = this.#spares.take(payloadBytes + SEGMENT_OVERHEAD_BYTES + RECORD_HEADER_BYTES, room)
+    const spare = this.#spares.take(segmentBytesFor(payloadBytes), room)
     if (spare === undefined)
       throw new SpindleError('disk-full', `writing ${payloadBytes} bytes to the journal of ${this.#disk.label}`)
     const chunk = this.#open
@@ -491,245 +366,82 @@ export class Journal {
     chunk.used += ROLL_BYTES
     chunk.rolls = true
     chunk.lastSealed = this.sealed
-    this.#enqueue(chunk)
-    this.#segments.set(next, { id: next, bytes: spare.bytes, file: undefined, spare })
+    this.#writer.enqueue(chunk)
+    this.#table.add(next, spare)
     this.#openSegmentBytes = spare.bytes
     this.#openSeed = segmentSeed(next)
-    this.#open = emptyChunk(next, SEGMENT_HEADER_BYTES, this.#buffers.take(CHUNK_BYTES))
+    this.#open = emptyChunk(next, SEGMENT_HEADER_BYTES, this.#writer.buffers.take(CHUNK_BYTES))
     this.#spares.want(this.#regularBytes(next + 1))
   }
 
   /** The open chunk's buffer is too small for the next record: it leaves as it is. */
   #nextChunk(recordBytes: number): void {
     const { segment, fileOffset, used } = this.#open
-    if (used > 0) this.#enqueue(this.#open)
-    else this.#buffers.give(this.#open.buffer)
+    if (used > 0) this.#writer.enqueue(this.#open)
+    else this.#writer.buffers.give(this.#open.buffer)
     this.#open = emptyChunk(
       segment,
       fileOffset + used,
-      this.#buffers.take(Math.max(CHUNK_BYTES, recordBytes + MARKER_BYTES + ROLL_BYTES)),
+      this.#writer.buffers.take(Math.max(CHUNK_BYTES, recordBytes + MARKER_BYTES + ROLL_BYTES)),
     )
   }
 
-  #enqueue(chunk: Chunk): void {
-    this.#queue.push(chunk)
-    this.#queuedBytes += chunk.used
-  }
-
-  #takeOpen(): Chunk | undefined {
+  #handOver(): boolean {
     const chunk = this.#open
-    if (chunk.used === 0) return undefined
-    this.#enqueue(chunk)
-    this.#open = emptyChunk(chunk.segment, chunk.fileOffset + chunk.used, this.#buffers.take(CHUNK_BYTES))
-    return chunk
+    if (chunk.used === 0) return false
+    this.#writer.enqueue(chunk)
+    const buffer = this.#writer.buffers.take(CHUNK_BYTES)
+    this.#open = emptyChunk(chunk.segment, chunk.fileOffset + chunk.used, buffer)
+    return true
   }
 
-  #chunkAt(segment: number, offset: number): Chunk | undefined {
-    const holds = (chunk: Chunk): boolean =>
-      chunk.segment === segment && offset >= chunk.fileOffset && offset < chunk.fileOffset + chunk.used
-    if (holds(this.#open)) return this.#open
-    if (this.#writing !== undefined && holds(this.#writing)) return this.#writing
-    return this.#queue.find(holds)
-  }
-
-  // --- writing
-
-  #startPump(): void {
-    this.#pumping = true
-    this.#pumped = this.#pump()
-  }
-
-  async #pump(): Promise<void> {
+  #leaveIdle(): void {
     this.#idleTimer?.cancel()
     this.#idleTimer = undefined
-    try {
-      while (this.#failure === undefined) {
-        if (this.#queue.length === 0) {
-          await this.#quiet()
-          // Records that need the sync anyway lose nothing by gathering until the one under way has ended.
-          if (this.#syncing !== undefined && !this.#open.relaxed && !this.#hurry && this.#queue.length === 0) {
-            await this.#syncing
-            continue
-          }
-          if (this.#queue.length === 0 && this.#takeOpen() === undefined) break
-        }
-        const chunk = this.#queue.shift()
-        if (chunk !== undefined) await this.#write(chunk)
-      }
-    } catch (error) {
-      this.#fail('writing the journal', error)
-    }
-    this.#pumping = false
-    this.#armIdleMarker()
-  }
-
-  async #write(chunk: Chunk): Promise<void> {
-    this.#writing = chunk
-    if (chunk.rolls) await this.#activate(chunk.segment + 1)
-    const { file } = this.#fileOf(chunk.segment)
-    await file.write(chunk.buffer.subarray(0, chunk.used), chunk.fileOffset)
-    this.#writing = undefined
-    this.#queuedBytes -= chunk.used
-    this.#buffers.give(chunk.buffer)
-    this.#writtenTo = { segment: chunk.segment, offset: chunk.fileOffset + chunk.used }
-    this.written = chunk.lastSealed
-    if (this.#queue.length === 0) this.#hurry = false
-    this.onWritten(this.written)
-    settleUpTo(this.#writeWaiters, this.written)
-    if (chunk.durable || chunk.rolls) this.#syncWanted = Math.max(this.#syncWanted, this.written)
-    if (chunk.rolls) {
-      await this.#syncing
-      if (this.#failure !== undefined) throw this.#failure
-      await this.#syncOnce(file)
-    } else if (this.#syncWanted > this.synced && this.#syncing === undefined) {
-      this.#syncing = this.#syncWhileWanted(file)
-    }
-  }
-
-  async #syncWhileWanted(file: DiskFile): Promise<void> {
-    try {
-      while (this.#syncWanted > this.synced && this.written > this.synced) await this.#syncOnce(file)
-    } catch (error) {
-      this.#fail('syncing the journal', error)
-    }
-    this.#syncing = undefined
-    this.#armIdleMarker()
-  }
-
-  async #syncOnce(file: DiskFile): Promise<void> {
-    const { written } = this
-    const writtenTo = this.#writtenTo
-    await file.datasync()
-    if (this.#failure !== undefined) return
-    this.synced = written
-    this.#syncedTo = writtenTo
-    this.onSynced(written)
-    settleUpTo(this.#syncWaiters, written)
-  }
-
-  /** Lets the callers of this turn, and those that a progress call just woke, add their records. */
-  async #quiet(): Promise<void> {
-    let seen = -1
-    for (let quiet = 0; quiet < QUIET_ROUNDS && this.#queue.length === 0; ) {
-      quiet = seen === this.sealed ? quiet + 1 : 0
-      seen = this.sealed
-      await undefined
-    }
-  }
-
-  /** A spare becomes segment `id`: its header, its size and its name are durable when this resolves. */
-  async #activate(id: number): Promise<void> {
-    const segment = this.#segments.get(id)
-    if (segment?.spare === undefined || segment.file !== undefined) return
-    const { file, bytes, path: from } = segment.spare
-    const path = pathOf(id)
-    await file.write(encodeSegmentHeader({ version: this.#options.formatVersion, segment: id, bytes }), 0)
-    await file.datasync()
-    await this.#disk.rename(from, path)
-    await this.#disk.syncDirectory(DIRECTORY)
-    segment.file = { id, path, file, bytes }
+    this.#writer.start()
   }
 
   #armIdleMarker(): void {
-    if (this.#idleTimer !== undefined || !this.#idle() || !this.#unstated()) return
-    this.#idleTimer = this.#options.clock.setTimer(IDLE_MARKER_MS, () => {
+    if (this.#idleTimer !== undefined || !this.#wantsMarker()) return
+    this.#idleTimer = this.#clock.setTimer(IDLE_MARKER_MS, () => {
       this.#idleTimer = undefined
-      if (!this.#idle() || !this.#unstated() || !this.#fits(0)) return
+      if (!this.#wantsMarker()) return
       this.#putMarker(this.#open)
-      this.#open.lastSealed = this.sealed
-      this.#hurry = true
-      this.#startPump()
+      this.#writer.hurry()
     })
   }
 
-  #idle(): boolean {
-    return this.#state === 'running' && !this.#pumping && this.#syncing === undefined && this.#open.used === 0
-  }
-
-  #unstated(): boolean {
-    return this.#stated.segment !== this.#syncedTo.segment || this.#stated.offset + MARKER_BYTES < this.#syncedTo.offset
+  /** Nothing is under way, and something was synced that no marker states. */
+  #wantsMarker(): boolean {
+    if (this.#state !== 'running' || this.#writer.failure !== undefined || !this.#writer.idle) return false
+    const { syncedTo } = this.#writer
+    const stated = this.#stated.segment === syncedTo.segment && this.#stated.offset + MARKER_BYTES >= syncedTo.offset
+    return !stated && this.#open.used === 0 && this.#fits(0)
   }
 
   async #finish(): Promise<void> {
     await this.sync()
-    await this.#pumpEnded()
-    if (this.#failure !== undefined || !this.#fits(0) || !this.#unstated()) return
+    await this.#writer.ended()
+    if (!this.#wantsMarker()) return
     this.#putMarker(this.#open)
-    this.#open.lastSealed = this.sealed
-    this.#open.durable = true
-    this.#hurry = true
-    this.#startPump()
-    await this.#pumpEnded()
-  }
-
-  async #pumpEnded(): Promise<void> {
-    while (this.#pumping || this.#syncing !== undefined) {
-      await this.#pumped
-      await this.#syncing
-    }
-  }
-
-  // --- faults
-
-  #fail(doing: string, cause: unknown): void {
-    if (this.#failure !== undefined) return
-    const failure = new SpindleError('poisoned', `${doing} of ${this.#disk.label}`, { cause })
-    this.#failure = failure
-    this.#idleTimer?.cancel()
-    this.#options.log.error('the journal failed; every call is refused until it is opened anew', {
-      folder: this.#disk.label,
-      error: String(cause),
-    })
-    for (const waiter of [...this.#writeWaiters, ...this.#syncWaiters]) waiter.reject(failure)
-    this.#writeWaiters = []
-    this.#syncWaiters = []
-    this.onFailed(failure)
-  }
-
-  async #guard(doing: string, work: () => Promise<void>): Promise<void> {
-    try {
-      await work()
-    } catch (error) {
-      this.#fail(doing, error)
-    }
-    if (this.#failure !== undefined) throw this.#failure
+    await this.#writer.finish()
   }
 
   #assertAlive(): void {
-    if (this.#failure !== undefined) throw this.#failure
+    if (this.#writer.failure !== undefined) throw this.#writer.failure
   }
 
   #assertRunning(): void {
-    this.#assertAlive()
+    if (this.#writer.failure !== undefined) throw this.#writer.failure
     if (this.#state !== 'running') throw new SpindleError('closed', `using the journal of ${this.#disk.label}`)
-  }
-
-  #waitFor(waiters: Waiter[]): Promise<void> {
-    const waiting = new Promise<void>((resolve, reject) => waiters.push({ upTo: this.sealed, resolve, reject }))
-    if (!this.#pumping && this.#open.used > 0) this.#startPump()
-    return waiting
-  }
-
-  #fileOf(id: number): SegmentFile {
-    const file = this.#segments.get(id)?.file
-    if (file === undefined) throw corrupt(this.#disk, `segment ${id} (${pathOf(id)}) is missing`)
-    return file
-  }
-
-  async #closeFiles(): Promise<void> {
-    for (const { file, spare } of this.#segments.values()) await (file?.file ?? spare?.file)?.close()
-    this.#segments.clear()
   }
 }
 
-function pathOf(id: number): string {
-  return `${DIRECTORY}/${String(id).padStart(8, '0')}.seg`
+/** The smallest segment that takes a record of that size. */
+function segmentBytesFor(payloadBytes: number): number {
+  return payloadBytes + RECORD_HEADER_BYTES + SEGMENT_OVERHEAD_BYTES
 }
 
 function emptyChunk(segment: number, fileOffset: number, buffer: Buffer): Chunk {
   return { segment, fileOffset, buffer, used: 0, lastSealed: 0, durable: false, relaxed: false, rolls: false }
-}
-
-function settleUpTo(waiters: Waiter[], upTo: number): void {
-  while (waiters[0] !== undefined && waiters[0].upTo <= upTo) waiters.shift()?.resolve()
 }

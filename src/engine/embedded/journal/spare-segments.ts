@@ -8,9 +8,14 @@ import type { Clock, Timer } from '../../../runtime/clock.ts'
 import { type Disk, type DiskFile, DiskFullError } from '../../../runtime/disk.ts'
 import type { Log } from '../../../runtime/log.ts'
 
-const FILL_SLICE_BYTES = 1_048_576
-/** One sync of a whole segment would hold up the syncs of the hot path behind it. */
-const FILL_SYNC_EVERY_BYTES = 4 * FILL_SLICE_BYTES
+/**
+ * Filling shares the device with the hot path. Measured beside a loop of 112 KB writes and syncs (sync p99, loop MB/s): nothing beside it
+ * 3.5 ms, 340; 256 KiB slices synced each 5.0 ms, 116; 1 MiB slices synced each 4 MiB 13 ms, 39; synced at the end 32 ms, 20.
+ */
+const FILL_SLICE_BYTES = 262_144
+/** The next segment is filled in step with the use of the one before it, this much ahead. */
+const FILL_LEAD = 0.2
+const FILL_PACE = 1.5
 const RETRY_FIRST_MS = 500
 const RETRY_MAX_MS = 8_000
 const SPARES_KEPT = 2
@@ -44,8 +49,12 @@ export class SpareSegments {
   #retry: Timer | undefined
   #retryMs = RETRY_FIRST_MS
   #nextNumber = 1
-  #wantedBytes = FILL_SLICE_BYTES
+  #wantedBytes = SPARE_BYTES_MIN
   #stopped = false
+  /** How much of a spare may be filled by now, and whom to wake when that grows. */
+  #paceFraction = FILL_LEAD
+  #urgent = 0
+  #wakeFill: (() => void) | undefined
 
   constructor(options: SpareSegmentsOptions) {
     this.#options = options
@@ -115,6 +124,22 @@ export class SpareSegments {
 
   /** Waits until `has` would say yes. false: the disk is full. Rejects when a write failed. */
   async make(bytes: number, room: 'append' | 'settle'): Promise<boolean> {
+    this.#urgent++
+    this.#wakeFill?.()
+    try {
+      return await this.#make(bytes, room)
+    } finally {
+      this.#urgent--
+    }
+  }
+
+  /** How much of the segment in use is used, 0 to 1: the next one is filled at the same pace. */
+  progress(used: number): void {
+    this.#paceFraction = FILL_LEAD + FILL_PACE * used
+    this.#wakeFill?.()
+  }
+
+  async #make(bytes: number, room: 'append' | 'settle'): Promise<boolean> {
     while (!this.has(bytes, room) && !this.#stopped) {
       if (this.#filling !== undefined) {
         await this.#filling
@@ -145,6 +170,7 @@ export class SpareSegments {
   async close(): Promise<void> {
     this.#stopped = true
     this.#retry?.cancel()
+    this.#wakeFill?.()
     await this.idle()
     for (const spare of this.#ready) await spare.file.close()
     await this.#large?.file.close()
@@ -194,6 +220,14 @@ export class SpareSegments {
     return made
   }
 
+  /** Waits until `fraction` of a spare may be filled. Without any spare there is no reserve, so that one is made at once. */
+  async #myTurn(fraction: number): Promise<void> {
+    const early = (): boolean =>
+      !this.#stopped && this.#urgent === 0 && this.#ready.length > 0 && fraction > this.#paceFraction
+    while (early()) await new Promise<void>((resolve) => (this.#wakeFill = resolve))
+    this.#wakeFill = undefined
+  }
+
   /** undefined: no room. */
   async #fill(bytes: number): Promise<Spare | undefined> {
     const { disk, directory, log } = this.#options
@@ -202,14 +236,11 @@ export class SpareSegments {
     let file: DiskFile | undefined
     try {
       file = await disk.open(unfinished, 'create')
-      let synced = 0
       for (let at = 0; at < bytes && !this.#stopped; at += FILL_SLICE_BYTES) {
         const end = Math.min(at + FILL_SLICE_BYTES, bytes)
+        await this.#myTurn(end / bytes)
         await file.write(end - at === zeros.length ? zeros : zeros.subarray(0, end - at), at)
-        if (end - synced >= FILL_SYNC_EVERY_BYTES || end === bytes) {
-          await file.datasync()
-          synced = end
-        }
+        await file.datasync()
       }
       if (this.#stopped) {
         await file.close()

@@ -1,0 +1,97 @@
+/** Replays a whole journal and leaves it ready for the next record. The rules of damage are in recovery.ts. */
+import type { Disk } from '../../../runtime/disk.ts'
+import type { Log } from '../../../runtime/log.ts'
+import type { Position } from './journal.ts'
+import { SEGMENT_HEADER_BYTES } from './record-format.ts'
+import { corrupt, type OnRecord, type SegmentEnd, SegmentReader } from './recovery.ts'
+import { type SegmentTable, segmentPath } from './segment-table.ts'
+import type { SpareSegments } from './spare-segments.ts'
+
+/** What a checkpoint keeps to be continued from: where, and which segments existed then. */
+export interface ReplayStart {
+  readonly position: Position
+  readonly segments: readonly number[]
+}
+
+interface Parts {
+  readonly disk: Disk
+  readonly log: Log
+  readonly table: SegmentTable
+  readonly spares: SpareSegments
+}
+
+type Unrolled = Exclude<SegmentEnd, { kind: 'rolled' }>
+
+/** Resolves to the end of the journal; the table is not empty. */
+export async function replayJournal(
+  parts: Parts,
+  from: ReplayStart | undefined,
+  onRecord: OnRecord,
+): Promise<Position> {
+  const { disk, table } = parts
+  const ids = table.ids()
+  const start = from?.position ?? { segment: ids[0] ?? 0, offset: SEGMENT_HEADER_BYTES }
+  const first = ids.indexOf(start.segment)
+  if (first < 0) throw corrupt(disk, `segment ${start.segment} (${segmentPath(start.segment)}) is missing`)
+  let listed = from?.segments
+  let buffer = Buffer.alloc(0)
+  const readerOf = (id: number): SegmentReader => {
+    const file = table.fileOf(id)
+    if (buffer.length < file.bytes) buffer = Buffer.allocUnsafeSlow(file.bytes)
+    return new SegmentReader(file, buffer)
+  }
+  for (let index = first; ; index++) {
+    const id = ids[index]
+    if (id === undefined) throw corrupt(disk, `segment ${(ids[index - 1] ?? 0) + 1} is missing`)
+    const reader = readerOf(id)
+    const offset = id === start.segment ? start.offset : SEGMENT_HEADER_BYTES
+    const end = await reader.replay(offset, onRecord, (now) => {
+      listed = now
+    })
+    if (end.kind === 'rolled') continue
+    const later = ids.slice(index + 1)
+    await refuseDamage(parts, reader, id, end)
+    for (const orphan of later) await refuseOrphan(parts, readerOf(orphan), orphan, { segment: id, offset: end.offset })
+    await makeTail(parts, readerOf(id), id, end)
+    await refuseGaps(parts, ids.slice(0, index + 1), listed)
+    for (const untouched of later) parts.spares.give(await table.toSpare(untouched, parts.spares.newPath()))
+    return { segment: id, offset: end.offset }
+  }
+}
+
+async function refuseDamage({ disk }: Parts, reader: SegmentReader, id: number, end: Unrolled): Promise<void> {
+  const proof = await reader.findProofBehind(end.offset)
+  if (proof === undefined) return
+  const place = `the record at offset ${end.offset} of segment ${id} (${segmentPath(id)})`
+  throw corrupt(disk, `${place} fails its checksum, and the one at offset ${proof} proves that it was stored`)
+}
+
+/** A later segment gets its first record only after the roll to it is durable. */
+async function refuseOrphan({ disk }: Parts, reader: SegmentReader, later: number, bad: Position): Promise<void> {
+  const ignore = (): void => {}
+  const end = await reader.replay(SEGMENT_HEADER_BYTES, ignore, ignore)
+  if (end.kind === 'clean' && end.offset === SEGMENT_HEADER_BYTES) return
+  const place = `the record at offset ${bad.offset} of segment ${bad.segment} (${segmentPath(bad.segment)})`
+  throw corrupt(disk, `${place} fails its checksum, and segment ${later} follows it`)
+}
+
+/** What was replayed may be in the page cache only, and what lies behind it must not be taken for records later. */
+async function makeTail({ disk, log, table }: Parts, reader: SegmentReader, id: number, end: Unrolled): Promise<void> {
+  const wiped = await reader.wipe(end.offset)
+  await table.fileOf(id).file.datasync()
+  if (!wiped) return
+  const fields = { folder: disk.label, segment: id, offset: end.offset }
+  log.warn('cut an unfinished write from the end of the journal', fields)
+}
+
+/** Every segment that should exist does; one whose removal a crash undid is removed again. */
+async function refuseGaps(
+  { disk, table }: Parts,
+  present: readonly number[],
+  listed: readonly number[] | undefined,
+): Promise<void> {
+  const expected = new Set(listed ?? [])
+  for (let id = (listed?.at(-1) ?? 0) + 1; id <= (present.at(-1) ?? 0); id++) expected.add(id)
+  for (const id of expected) if (!table.has(id)) throw corrupt(disk, `segment ${id} (${segmentPath(id)}) is missing`)
+  await table.remove(table.ids().filter((id) => id <= (present.at(-1) ?? 0) && !expected.has(id)))
+}
