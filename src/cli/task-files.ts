@@ -1,7 +1,7 @@
 /** Task definitions out of the user's own modules. */
-import { access } from 'node:fs/promises'
+import { access, readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { extname, join, resolve } from 'node:path'
+import { dirname, extname, join, resolve } from 'node:path'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { isTask } from '../tasks/define.ts'
@@ -49,13 +49,12 @@ async function load(file: string): Promise<Record<string, unknown>> {
 
 /** The loader that the user's own project has; this package brings none. */
 async function loadTypeScript(file: string, url: string): Promise<Record<string, unknown>> {
-  const fromHere = createRequire(join(process.cwd(), 'noop.js'))
-  const tsx = resolved(fromHere, 'tsx/esm/api')
+  const tsx = await packageEntry('tsx', './esm/api')
   if (tsx !== undefined) {
     const { tsImport } = (await import(tsx)) as { tsImport: (url: string, parent: string) => Promise<unknown> }
     return (await tsImport(url, import.meta.url)) as Record<string, unknown>
   }
-  const jiti = resolved(fromHere, 'jiti')
+  const jiti = await packageEntry('jiti', '.')
   if (jiti !== undefined) {
     const { createJiti } = (await import(jiti)) as {
       createJiti: (parent: string) => { import: (url: string) => Promise<unknown> }
@@ -67,10 +66,24 @@ async function loadTypeScript(file: string, url: string): Promise<Record<string,
   )
 }
 
-function resolved(from: NodeJS.Require, name: string): string | undefined {
+/**
+ * What `import` of the package's subpath would load from the working directory, as a URL. Node resolves imports from the
+ * importing module only, and `require.resolve` finds the CommonJS twin, so the manifest is read by hand.
+ */
+async function packageEntry(name: string, subpath: string): Promise<string | undefined> {
   try {
-    return pathToFileURL(from.resolve(name)).href
+    const path = createRequire(join(process.cwd(), 'noop.js')).resolve(`${name}/package.json`)
+    const { exports } = JSON.parse(await readFile(path, 'utf8')) as { exports: Record<string, unknown> }
+    const target = importTarget(exports[subpath])
+    return target === undefined ? undefined : pathToFileURL(join(dirname(path), target)).href
   } catch {
     return undefined
   }
+}
+
+function importTarget(target: unknown): string | undefined {
+  if (typeof target === 'string') return target
+  if (typeof target !== 'object' || target === null) return undefined
+  const conditions = target as Readonly<Record<string, unknown>>
+  return importTarget(conditions['import'] ?? conditions['default'])
 }

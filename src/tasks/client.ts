@@ -4,6 +4,7 @@ import type { Port } from '../client/port.ts'
 import { SpindleError } from '../model/errors.ts'
 import type { Limits } from '../model/limits.ts'
 import type { MessageId } from '../model/message.ts'
+import { defaultPolicy } from '../model/policy.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Random } from '../runtime/random.ts'
@@ -16,7 +17,7 @@ import { StoreTimes } from './store-times.ts'
 import { queueOf, TaskQueues } from './task-queue.ts'
 import type { AnyTask, EnqueueOptions, Job, TaskDefinition, Worker, WorkOptions } from './types.ts'
 import { type Post, type WebhookTask, webhookTask } from './webhook.ts'
-import { TaskWorker, type TaskWorkerParts } from './worker.ts'
+import { TaskWorker, type TaskWorkerParts, type WorkedQueue } from './worker.ts'
 
 const CONCURRENCY_DEFAULT = 10
 const DRAIN_MS_DEFAULT = 25_000
@@ -132,13 +133,16 @@ export class TaskClient {
       deadlines: new Deadlines(clock),
       enqueuer: this.#enqueuer,
       webhook: this.#webhook,
-      queues: queues.map((queue) => ({ queue, leaseMs: this.#queues.policy(queue)?.leaseMs ?? LEASE_MS_UNKNOWN })),
+      queues: queues.map((queue) => this.#worked(queue)),
       find: (type, queue) => (type === undefined ? onlyTaskOf(queue, tasks) : byName.get(type)),
     })
   }
-}
 
-const LEASE_MS_UNKNOWN = 30_000
+  #worked(queue: string): WorkedQueue {
+    const { leaseMs, groups } = this.#queues.policy(queue) ?? defaultPolicy
+    return { queue, leaseMs, grouped: groups.kind !== 'none' }
+  }
+}
 
 /** The worker of webhooks, begun when there is something to deliver: a store without webhooks has no queue for them. */
 class WebhookSideline {

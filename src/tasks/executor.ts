@@ -22,7 +22,7 @@ import type { Enqueuer } from './enqueue.ts'
 import { Progress, progressKey } from './progress.ts'
 import { type ContextParts, Run, RunContext } from './run.ts'
 import type { Settler } from './settler.ts'
-import { describeError, type Interruption, PermanentFailure, TaskInterrupted } from './task-error.ts'
+import { describeError, type Interruption, isPermanent, TaskInterrupted } from './task-error.ts'
 import { attemptsOf, retainMsOf } from './task-queue.ts'
 import type { AnyTask, TaskEnd } from './types.ts'
 import { type Checked, check, invalidInput } from './validation.ts'
@@ -106,23 +106,20 @@ export class Executor {
     if (task === undefined) this.#end(run, unknownTask(run))
     else if (delivery.attempts > attemptsOf(task)) this.#end(run, spentInSilence(run, task))
     else {
-      try {
-        const checked = check(task.options.input, inputOf(head.kind, delivery.content.body))
-        if (checked instanceof Promise) {
-          checked.then(
-            (ready) => this.#admit(run, task, ready),
-            (thrown: unknown) => this.#end(run, invalid(thrown)),
-          )
-        } else this.#admit(run, task, checked)
-      } catch (thrown) {
-        this.#end(run, invalid(thrown))
-      }
+      const checked = checkedInput(task, head.kind, delivery.content.body)
+      if (checked instanceof Promise) {
+        checked.then(
+          (ready) => this.#admit(run, task, ready),
+          (fault: unknown) => this.#end(run, invalid(fault)),
+        )
+      } else this.#admit(run, task, checked)
     }
   }
 
-  #admit(run: Run, task: AnyTask, checked: Checked): void {
+  #admit(run: Run, task: AnyTask, checked: Checked | Unreadable): void {
     if (run.ended) return
     if (run.interruption !== undefined) this.#end(run, this.#thrown(run, new TaskInterrupted(run.interruption)))
+    else if ('fault' in checked) this.#end(run, invalid(checked.fault))
     else if (checked.issues !== undefined) {
       this.#end(run, invalid(invalidInput(checked.issues, `run task '${task.name}'`)))
     } else this.#start(run, task, checked.value)
@@ -198,7 +195,7 @@ export class Executor {
   #failedAttempt(run: Run, thrown: unknown): Ending {
     const { task, delivery } = run
     if (task === undefined) return unknownTask(run)
-    if (thrown instanceof PermanentFailure) return failed(task, 'permanent', thrown)
+    if (isPermanent(thrown)) return failed(task, 'permanent', thrown)
     if (delivery.attempts >= attemptsOf(task)) return failed(task, 'exhausted', thrown)
     const backoff = task.options.retry?.backoff ?? defaultBackoff
     const delayMs = delayBefore({ attempts: delivery.attempts, error: thrown }, backoff, this.#parts.random)
@@ -307,6 +304,24 @@ function isAlone(run: Run, ending: Ending): boolean {
 
 function webhookOf(run: Run, ending: Ending): string | undefined {
   return ending.kind === 'retrying' || ending.kind === 'released' ? undefined : run.head.task.webhook
+}
+
+/** The body is no JSON, or the validator itself failed. */
+interface Unreadable {
+  readonly fault: unknown
+}
+
+function checkedInput(
+  task: AnyTask,
+  kind: Run['head']['kind'],
+  body: Uint8Array,
+): Checked | Unreadable | Promise<Checked | Unreadable> {
+  try {
+    const checked = check(task.options.input, inputOf(kind, body))
+    return checked
+  } catch (fault) {
+    return { fault }
+  }
 }
 
 /** Producers that know no tasks send JSON as text or bytes; what is no JSON is itself the input. */

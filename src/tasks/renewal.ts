@@ -3,7 +3,6 @@
  * written requests to cancel, for when the announcement was not heard.
  */
 import type { Port } from '../client/port.ts'
-import type { MessageId } from '../model/message.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import { CANCEL_PREFIX } from './cancel.ts'
@@ -16,7 +15,7 @@ export interface RenewerParts {
   readonly port: Port
   readonly clock: Clock
   readonly log: Log
-  readonly running: ReadonlyMap<MessageId, Run>
+  readonly running: ReadonlySet<Run>
   /** Of the queue, in force. */
   readonly leaseMsOf: (queue: string) => number
   /** The shortest lease of the queues that are worked. */
@@ -56,7 +55,7 @@ export class Renewer {
   #extendAll(): void {
     const nowMs = this.#parts.clock.monotonicMs()
     const byLease = new Map<number, Run[]>()
-    for (const run of this.#parts.running.values()) {
+    for (const run of this.#parts.running) {
       if (nowMs - run.leasedMs < this.#periodMs / 2 || run.interruption === 'lost') continue
       const leaseMs = this.#parts.leaseMsOf(run.delivery.queue)
       const runs = byLease.get(leaseMs)
@@ -86,9 +85,10 @@ export class Renewer {
     const { port, running, interrupt, log } = this.#parts
     port.scan(CANCEL_PREFIX, { limit: CANCELS_A_SCAN }).then(
       (records) => {
-        for (const { key } of records) {
-          const run = running.get(key.slice(CANCEL_PREFIX.length) as MessageId)
-          if (run === undefined) continue
+        if (records.length === 0) return
+        const asked = new Set(records.map(({ key }) => key.slice(CANCEL_PREFIX.length)))
+        for (const run of running) {
+          if (!asked.has(run.id)) continue
           run.cancelRecord = true
           interrupt(run, 'cancelled')
         }

@@ -27,6 +27,15 @@ export class TaskInterrupted extends Error {
   }
 }
 
+/** Total, as `describeError`: asking a revoked proxy what it is throws. */
+export function isPermanent(thrown: unknown): thrown is PermanentFailure {
+  try {
+    return thrown instanceof PermanentFailure
+  } catch {
+    return false
+  }
+}
+
 /** Total: getters that throw, revoked proxies and cyclic objects are described too. */
 export function describeError(thrown: unknown): TaskError {
   try {
@@ -54,7 +63,8 @@ const WORDS_MAX = 500
 function inWords(thrown: unknown): string {
   if (thrown === undefined || thrown === null || typeof thrown === 'symbol' || typeof thrown === 'function')
     return String(thrown)
-  const text = typeof thrown === 'bigint' ? `${thrown}n` : (JSON.stringify(thrown) ?? String(thrown))
+  if (typeof thrown === 'bigint') return `${thrown}n`
+  const text = JSON.stringify(thrown) ?? String(thrown)
   return text.length > WORDS_MAX ? `${text.slice(0, WORDS_MAX)}…` : text
 }
 

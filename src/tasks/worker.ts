@@ -17,6 +17,7 @@ import { Executor, type ExecutorParts } from './executor.ts'
 import { Renewer } from './renewal.ts'
 import type { Run } from './run.ts'
 import { Settler } from './settler.ts'
+import type { Interruption } from './task-error.ts'
 import type { Worker } from './types.ts'
 
 /** How long one claim waits at the store before it is asked again, ms. */
@@ -27,8 +28,15 @@ const UNSETTLED_MAX = 2_000
 const PAUSE_MS = 100
 const PAUSE_MS_MAX = 5_000
 
+export interface WorkedQueue {
+  readonly queue: string
+  readonly leaseMs: number
+  /** One claim may hand out several messages of a group, to be run one after the other: such a queue is claimed one by one. */
+  readonly grouped: boolean
+}
+
 export interface TaskWorkerParts extends Omit<ExecutorParts, 'settler' | 'released'> {
-  readonly queues: readonly { readonly queue: string; readonly leaseMs: number }[]
+  readonly queues: readonly WorkedQueue[]
   readonly concurrency: number
   readonly drainMs: number
   /** false: leases are left to run out, as a worker whose thread hangs would. For tests. Default true. */
@@ -41,10 +49,10 @@ export class TaskWorker implements Worker {
   readonly #clock: Clock
   readonly #log: Log
   readonly #deadlines: Deadlines
-  readonly #queues: readonly string[]
+  readonly #queues: readonly WorkedQueue[]
   readonly #concurrency: number
   readonly #drainMs: number
-  readonly #running = new Map<MessageId, Run>()
+  readonly #running = new Set<Run>()
   readonly #settler: Settler
   readonly #executor: Executor
   readonly #renewer: Renewer | undefined
@@ -63,7 +71,7 @@ export class TaskWorker implements Worker {
     this.#clock = clock
     this.#log = log
     this.#deadlines = deadlines
-    this.#queues = parts.queues.map(({ queue }) => queue)
+    this.#queues = parts.queues
     this.#concurrency = parts.concurrency
     this.#drainMs = parts.drainMs
     this.#settler = new Settler(port, () => this.#changed())
@@ -75,7 +83,7 @@ export class TaskWorker implements Worker {
       () => this.#finish(),
       async (fault: unknown) => {
         // No lease can be kept and no end be stored.
-        for (const run of this.#running.values()) this.#executor.interrupt(run, 'lost')
+        for (const run of this.#running) this.#executor.interrupt(run, 'lost')
         await this.#finish()
         throw fault
       },
@@ -143,7 +151,8 @@ export class TaskWorker implements Worker {
   #take(room: number): Promise<Delivery[]> {
     const only = this.#queues.length === 1 ? this.#queues[0] : undefined
     if (only === undefined) return this.#takeFromMany(room)
-    return this.#port.receive({ queue: only, max: room, waitMs: WAIT_MS }, this.#stopping.signal)
+    const { queue, grouped } = only
+    return this.#port.receive({ queue, max: grouped ? 1 : room, waitMs: WAIT_MS }, this.#stopping.signal)
   }
 
   /** Queues take turns to be first and share the free slots; when all are empty, whichever gets something ends the wait. */
@@ -153,16 +162,18 @@ export class TaskWorker implements Worker {
     const share = Math.max(1, Math.floor(room / inTurn.length))
     const { signal } = this.#stopping
     const found = await Promise.all(
-      inTurn.slice(0, room).map((queue) => this.#port.receive({ queue, max: share }, signal)),
+      inTurn
+        .slice(0, room)
+        .map(({ queue, grouped }) => this.#port.receive({ queue, max: grouped ? 1 : share }, signal)),
     )
     const deliveries = found.flat()
     return deliveries.length > 0 || this.#isStopping ? deliveries : this.#awaitMany(inTurn, room)
   }
 
-  async #awaitMany(queues: readonly string[], room: number): Promise<Delivery[]> {
+  async #awaitMany(queues: readonly WorkedQueue[], room: number): Promise<Delivery[]> {
     const first = new AbortController()
     const signal = AbortSignal.any([first.signal, this.#stopping.signal])
-    const waits = queues.map((queue) => this.#port.receive({ queue, max: 1, waitMs: WAIT_MS }, signal))
+    const waits = queues.map(({ queue }) => this.#port.receive({ queue, max: 1, waitMs: WAIT_MS }, signal))
     for (const wait of waits) {
       wait.then(
         (deliveries) => deliveries.length > 0 && first.abort(),
@@ -191,17 +202,18 @@ export class TaskWorker implements Worker {
     }
     if (deliveries.length > 0) this.#renewer?.wake()
     for (const delivery of deliveries) {
+      // It came back, so whoever still runs it here has lost its lease.
+      if (delivery.deliveries > 1) this.#interruptAll(delivery.id, 'lost')
       const run = this.#executor.take(delivery, leasedMs)
       this.#slots++
-      this.#running.set(run.id, run)
+      this.#running.add(run)
       this.#executor.begin(run)
     }
   }
 
   #released(run: Run): void {
     this.#slots--
-    // A lost one may have come back to this same worker in the meantime.
-    if (this.#running.get(run.id) === run) this.#running.delete(run.id)
+    this.#running.delete(run)
     this.#changed()
   }
 
@@ -215,17 +227,19 @@ export class TaskWorker implements Worker {
   }
 
   #cancel(id: MessageId): void {
-    const run = this.#running.get(id)
-    if (run === undefined) return
-    run.cancelRecord = true
-    this.#executor.interrupt(run, 'cancelled')
+    for (const run of this.#running) if (run.id === id) run.cancelRecord = true
+    this.#interruptAll(id, 'cancelled')
+  }
+
+  #interruptAll(id: MessageId, kind: Interruption): void {
+    for (const run of this.#running) if (run.id === id) this.#executor.interrupt(run, kind)
   }
 
   async #drain(drainMs: number): Promise<void> {
     this.#stopping.abort()
     this.#changed()
     const impatience = this.#deadlines.after(drainMs, () => {
-      for (const run of this.#running.values()) this.#executor.interrupt(run, 'shutdown')
+      for (const run of this.#running) this.#executor.interrupt(run, 'shutdown')
     })
     try {
       await this.stopped
