@@ -222,6 +222,20 @@ describe('a shared folder', () => {
     expect(await append).toEqual(STORED)
   })
 
+  it('ends the waits of a process that closes with [], whoever owns it, and refuses later ones', async () => {
+    const folder = await temporaryFolder()
+    const owner = Child.start('silent-owner.ts', folder)
+    await owner.next('owns')
+    const b = await share(folder)
+    const wait = b.port.receive({ queue: 'q', max: 1, waitMs: 60_000 })
+    await owner.kill()
+    await until(() => b.port.role === 'seeking')
+    const between = b.port.receive({ queue: 'q', max: 1, waitMs: 60_000 })
+    await b.close()
+    expect([await wait, await between]).toEqual([[], []])
+    await expect(b.port.receive({ queue: 'q', max: 1, waitMs: 60_000 })).rejects.toMatchObject({ code: 'closed' })
+  })
+
   it('whose store cannot be opened says why, and lets the next one try', async () => {
     const folder = await temporaryFolder()
     const corrupt = new SpindleError('corrupt', 'open segment 1')

@@ -260,6 +260,7 @@ export class FolderPort implements Port {
     const { waitMs = 0 } = request
     const { clock } = this.#parts
     const startedMs = clock.monotonicMs()
+    const refused = this.#closing !== undefined
     try {
       return await this.#carry(
         'receive',
@@ -271,7 +272,8 @@ export class FolderPort implements Port {
         signal,
       )
     } catch (fault) {
-      if (fault === ABORTED) return []
+      // close() ends waits with [], wherever they were.
+      if (fault === ABORTED || (!refused && this.#closing !== undefined && isCode(fault, 'closed'))) return []
       throw fault
     }
   }
