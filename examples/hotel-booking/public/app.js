@@ -154,7 +154,7 @@ function showTask(row, task) {
   const wantsLink = task.step === 'voucher' && task.state === 'succeeded'
   if (wantsLink && row.link.childNodes.length === 0) {
     const href = `/bookings/${row.booking.id}/voucher.pdf`
-    const name = `Open the PDF of ${row.booking.number}`
+    const name = `Open PDF of ${row.booking.number}`
     row.link.append(el('a', { href, target: '_blank', rel: 'noopener', textContent: 'Open PDF', 'aria-label': name }))
   }
   if (row.incidents.childNodes.length !== task.incidents.length) {
