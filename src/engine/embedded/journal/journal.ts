@@ -312,6 +312,7 @@ export class Journal {
       onSynced: (upTo) => this.onSynced(upTo),
       onFailed: (failure) => {
         this.#idleTimer?.cancel()
+        this.#spares.abandon()
         this.onFailed(failure)
       },
       onIdle: () => this.#armIdleMarker(),

@@ -51,6 +51,7 @@ export class SpareSegments {
   #nextNumber = 1
   #wantedBytes = SPARE_BYTES_MIN
   #stopped = false
+  #abandoned = false
   /** How much of a spare may be filled by now, and whom to wake when that grows. */
   #paceFraction = FILL_LEAD
   #urgent = 0
@@ -167,15 +168,25 @@ export class SpareSegments {
     while (this.#filling !== undefined) await this.#filling
   }
 
+  /** The journal failed: nothing is written any more, not even to tidy up. */
+  abandon(): void {
+    this.#abandoned = true
+    this.#stop()
+  }
+
   async close(): Promise<void> {
-    this.#stopped = true
-    this.#retry?.cancel()
-    this.#wakeFill?.()
+    this.#stop()
     await this.idle()
     for (const spare of this.#ready) await spare.file.close()
     await this.#large?.file.close()
     this.#ready = []
     this.#large = undefined
+  }
+
+  #stop(): void {
+    this.#stopped = true
+    this.#retry?.cancel()
+    this.#wakeFill?.()
   }
 
   #refill(how: { readonly evenIfFull?: boolean } = {}): void {
@@ -244,7 +255,7 @@ export class SpareSegments {
       }
       if (this.#stopped) {
         await file.close()
-        await disk.remove(unfinished)
+        if (!this.#abandoned) await disk.remove(unfinished)
         return undefined
       }
       await disk.rename(unfinished, path)
