@@ -1,0 +1,16 @@
+import { MemoryEngine } from '../../src/engine/memory/memory-engine.ts'
+import { defaultLimits } from '../../src/model/limits.ts'
+import { seededRandom } from '../../src/runtime/random.ts'
+import { VirtualClock } from '../../src/testing/virtual-clock.ts'
+import { conformance } from './conformance.ts'
+
+conformance(
+  'memory',
+  async ({ limits }) => {
+    const clock = new VirtualClock()
+    const engine = new MemoryEngine({ clock, random: seededRandom(1), limits: { ...defaultLimits, ...limits } })
+    await engine.open()
+    return { engine, clock }
+  },
+  { durable: false },
+)
