@@ -233,7 +233,7 @@ function incidentsOf(before: StepView, status: TaskStatus<unknown>): readonly In
     )
   }
   const silent = status.attempts - 1
-  if (status.attempts > before.attempts && silent > last && before.state === 'running') {
+  if (before.attempts > 0 && status.attempts > before.attempts && silent > last) {
     return [...known, { attempt: silent, what: 'redelivered' as const, error: undefined }].slice(-INCIDENTS_MAX)
   }
   return known
