@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, unlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -124,7 +124,6 @@ describe('the claim of a folder', () => {
   it('is busy, not free, when the temporary folder was swept while its owner lives', async () => {
     const folder = join(await temporaryFolder(), 'x'.repeat(120))
     const { listener } = await own(folder)
-    const { unlink } = await import('node:fs/promises')
     await unlink(listener.address)
     await expect(look(folder)).rejects.toMatchObject({ code: 'folder-busy' })
   })

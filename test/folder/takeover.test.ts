@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Port } from '../../src/broker/port.ts'
 import { FolderPort } from '../../src/client/folder/folder-port.ts'
@@ -159,9 +162,6 @@ describe('processes that share a data folder', () => {
     const folder = await temporaryFolder()
     const port = await member(folder)
     await port.declareQueue('q', {})
-    const { readFile } = await import('node:fs/promises')
-    const { connect } = await import('node:net')
-    const { once } = await import('node:events')
     const { socket } = JSON.parse(await readFile(`${folder}/owner/1`, 'utf8')) as { socket: string }
     const random = seededRandom(7)
     for (let i = 0; i < 50; i++) {
@@ -179,60 +179,64 @@ describe('processes that share a data folder', () => {
     expect(await receiveTexts(port, 'q')).toEqual(['unharmed'])
   })
 
-  it(`lose nothing acknowledged and undo no acknowledged ack over ${KILLS} kills under load`, async () => {
-    const folder = await temporaryFolder()
-    const random = seededRandom(Number(process.env['SPINDLE_SEED'] ?? 1))
-    const stored = new Set<string>()
-    const unknown = new Set<string>()
-    const acking = new Set<string>()
-    const acked = new Set<string>()
-    const notebook: Readonly<Record<string, Set<string>>> = { stored, unknown, acking, acked }
-    let enough = { count: Number.POSITIVE_INFINITY, reached: (): void => {} }
-    const members: Child[] = []
-    const enlist = async (): Promise<void> => {
-      const started = Child.start('member.ts', folder, `m${Child.started}`)
-      started.onEvent = ({ event, text }) => {
-        const noted = notebook[event]?.add(text as string)
-        if (stored.size >= enough.count) enough.reached()
-        return noted
+  it(
+    `lose nothing acknowledged and undo no acknowledged ack over ${KILLS} kills under load`,
+    async () => {
+      const folder = await temporaryFolder()
+      const random = seededRandom(Number(process.env['SPINDLE_SEED'] ?? 1))
+      const stored = new Set<string>()
+      const unknown = new Set<string>()
+      const acking = new Set<string>()
+      const acked = new Set<string>()
+      const notebook: Readonly<Record<string, Set<string>>> = { stored, unknown, acking, acked }
+      let enough = { count: Number.POSITIVE_INFINITY, reached: (): void => {} }
+      const members: Child[] = []
+      const enlist = async (): Promise<void> => {
+        const started = Child.start('member.ts', folder, `m${Child.started}`)
+        started.onEvent = ({ event, text }) => {
+          const noted = notebook[event]?.add(text as string)
+          if (stored.size >= enough.count) enough.reached()
+          return noted
+        }
+        await started.next('open')
+        started.tell('run', { queue: 'q', producers: 4, consumers: 2 })
+        members.push(started)
       }
-      await started.next('open')
-      started.tell('run', { queue: 'q', producers: 4, consumers: 2 })
-      members.push(started)
-    }
-    const first = await child(folder)
-    await first.ask('declare', { queue: 'q' })
-    await first.ask('close')
-    for (let i = 0; i < 3; i++) await enlist()
-    for (let kill = 0; kill < KILLS; kill++) {
-      await new Promise<void>((reached) => {
-        enough = { count: stored.size + 200 + Math.floor(random.float() * 300), reached }
-      })
-      // Every other time the oldest, who is the owner.
-      const [victim] = members.splice(kill % 2 === 0 ? 0 : 1 + Math.floor(random.float() * 2), 1)
-      await victim?.kill()
-      await enlist()
-    }
-    await Promise.all(members.map((each) => each.ask('close').then(() => each.exit())))
+      const first = await child(folder)
+      await first.ask('declare', { queue: 'q' })
+      await first.ask('close')
+      for (let i = 0; i < 3; i++) await enlist()
+      for (let kill = 0; kill < KILLS; kill++) {
+        await new Promise<void>((reached) => {
+          enough = { count: stored.size + 200 + Math.floor(random.float() * 300), reached }
+        })
+        // Every other time the oldest, who is the owner.
+        const [victim] = members.splice(kill % 2 === 0 ? 0 : 1 + Math.floor(random.float() * 2), 1)
+        await victim?.kill()
+        await enlist()
+      }
+      await Promise.all(members.map((each) => each.ask('close').then(() => each.exit())))
 
-    const port = await member(folder)
-    const remaining = new Set<string>()
-    for (;;) {
-      const texts = await receiveTexts(port, 'q')
-      if (texts.length === 0) break
-      for (const text of texts) remaining.add(text)
-    }
-    const [figures] = await port.measure(['q'])
-    expect(figures).toMatchObject({ ready: 0, leased: 0, delayed: 0 })
-    const gone = [...stored].filter((text) => !acked.has(text) && !remaining.has(text))
-    const lost = gone.filter((text) => !acking.has(text))
-    const undone = [...remaining].filter((text) => acked.has(text))
-    const unexpected = [...remaining, ...acked].filter((text) => !stored.has(text) && !unknown.has(text))
-    expect({ lost, undone }).toEqual({ lost: [], undone: [] })
-    // What was stored, or acked, by a process that died before it could say so: one call for each of its loops. When an
-    // owner is killed the acks of the others are unknown, too.
-    expect(unexpected.length).toBeLessThanOrEqual(KILLS * 4)
-    expect(gone.length).toBeLessThanOrEqual(KILLS * 3 * 2 * 5)
-    expect(stored.size).toBeGreaterThan(KILLS * 200)
-  })
+      const port = await member(folder)
+      const remaining = new Set<string>()
+      for (;;) {
+        const texts = await receiveTexts(port, 'q')
+        if (texts.length === 0) break
+        for (const text of texts) remaining.add(text)
+      }
+      const [figures] = await port.measure(['q'])
+      expect(figures).toMatchObject({ ready: 0, leased: 0, delayed: 0 })
+      const gone = [...stored].filter((text) => !acked.has(text) && !remaining.has(text))
+      const lost = gone.filter((text) => !acking.has(text))
+      const undone = [...remaining].filter((text) => acked.has(text))
+      const unexpected = [...remaining, ...acked].filter((text) => !stored.has(text) && !unknown.has(text))
+      expect({ lost, undone }).toEqual({ lost: [], undone: [] })
+      // What was stored, or acked, by a process that died before it could say so: one call for each of its loops. When an
+      // owner is killed the acks of the others are unknown, too.
+      expect(unexpected.length).toBeLessThanOrEqual(KILLS * 4)
+      expect(gone.length).toBeLessThanOrEqual(KILLS * 3 * 2 * 5)
+      expect(stored.size).toBeGreaterThan(KILLS * 200)
+    },
+    KILLS * 20_000,
+  )
 })

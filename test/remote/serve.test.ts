@@ -50,6 +50,16 @@ describe('a served peer', () => {
     expect(script.calls).toEqual([])
   })
 
+  it('that never greets is closed', async () => {
+    const { clock, connectRaw } = server()
+    const { near, peer } = connectRaw()
+    const heard = heardUntilEnd(near)
+    await clock.advance(10_000)
+    expect(await heard).toMatchObject([{ kind: 'bye', code: 'protocol' }])
+    await peer.ended
+    expect(clock.armedTimers).toBe(0)
+  })
+
   it('that stops in the middle of a frame, at whatever byte, leaves nothing behind', async () => {
     const request: Frame = { kind: 'request', id: 1, method: 'purge', args: ['q'] }
     const stream = Buffer.concat([HELLO, request].flatMap((frame) => encodeFrame(frame)))

@@ -21,7 +21,8 @@
  * A message that the owner had leased for this process when it died, and whose delivery was lost with it, stays leased to this
  * process until its lease runs out: one attempt is spent.
  *
- * A stopped owner (SIGSTOP, a debugger) is still the owner: calls to it wait.
+ * A stopped owner (SIGSTOP, a debugger) is still the owner: calls to it wait. So is one whose store is poisoned: everybody's
+ * calls reject with `poisoned` until it closes or exits; then the next one recovers the folder.
  */
 import type { Port, ReceiveRequest, SettleRequest, Step } from '../../broker/port.ts'
 import { SpindleError } from '../../model/errors.ts'
@@ -310,7 +311,7 @@ export class FolderPort implements Port {
         if (await this.#look()) return
       } catch (fault) {
         // Once it worked, a full disk or a lack of descriptors is weather: it passes, and callers wait or are told `folder-busy`.
-        if (fault instanceof SpindleError || !this.#worked) {
+        if (!this.#worked || (fault instanceof SpindleError && fault.code !== 'folder-busy')) {
           this.#fail(fault)
           log.error('this process cannot use the folder', { folder, fault })
           return

@@ -12,7 +12,7 @@ import type { Duplex } from 'node:stream'
 import type { Port, ReceiveRequest } from '../../broker/port.ts'
 import { SpindleError } from '../../model/errors.ts'
 import type { Delivery } from '../../model/message.ts'
-import type { Clock } from '../../runtime/clock.ts'
+import type { Clock, Timer } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/log.ts'
 import { FrameDecoder } from '../../wire/remote/decoder.ts'
 import { FrameError } from '../../wire/remote/fault.ts'
@@ -29,6 +29,8 @@ const CALLS_MAX = 250_000
 const CHANNELS_MAX = 100_000
 /** A peer that does not read loses announcements beyond this, bytes; answers it gets, and is not read from meanwhile. */
 const EVENT_WAITING_BYTES_MAX = 16 * 1024 * 1024
+/** How long a peer may take to greet, ms. */
+const GREETING_MS = 10_000
 /** How long an ended connection may take to hand over its last bytes, ms. */
 const LINGER_MS = 1_000
 
@@ -54,6 +56,7 @@ export class ServedPeer {
   readonly #outbox: Outbox
   readonly #open = new Map<number, AbortController | undefined>()
   readonly #listening = new Map<string, () => void>()
+  readonly #greeting: Timer
   #state: State = 'silent'
   #client: string | undefined
   #idle: () => void = () => {}
@@ -76,6 +79,8 @@ export class ServedPeer {
       }
     })
     stream.on('error', () => {})
+    const late = (): void => this.#reject(new FrameError(`no greeting came within ${GREETING_MS} ms`))
+    this.#greeting = parts.clock.setTimer(GREETING_MS, late)
     this.ended = new Promise<void>((resolve) => {
       stream.once('close', () => resolve())
     }).then(() => this.#farewell())
@@ -135,6 +140,7 @@ export class ServedPeer {
       throw new FrameError(`the peer speaks version ${frame.version}; this is version ${PROTOCOL_VERSION}`)
     }
     const { holders, name, facts, log } = this.#parts
+    this.#greeting.cancel()
     this.#client = frame.name
     this.#state = 'open'
     holders.connected(frame.name).catch((fault: unknown) => {
@@ -295,6 +301,7 @@ export class ServedPeer {
   }
 
   async #farewell(): Promise<void> {
+    this.#greeting.cancel()
     const drained = this.#state === 'draining'
     this.#state = 'ended'
     for (const end of this.#listening.values()) end()
