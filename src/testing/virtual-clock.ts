@@ -18,11 +18,12 @@ interface ArmedTimer {
 
 export class VirtualClock implements Clock {
   #wallMs: number
-  #monotonicMs = 0
+  /** Not 0, which is easily mistaken for "none": a real clock does not stand there either. */
+  #monotonicMs = 1_000_000
   #armed: ArmedTimer[] = []
   #order = 0
 
-  /** `wallMs`: the first wall reading; default 2026-01-01T00:00:00Z. The monotonic reading starts at 0. */
+  /** `wallMs`: the first wall reading; default 2026-01-01T00:00:00Z. The monotonic reading starts at 1,000,000. */
   constructor(options: { readonly wallMs?: number } = {}) {
     this.#wallMs = options.wallMs ?? 1_767_225_600_000
   }
