@@ -46,7 +46,7 @@ describe('a torn tail', () => {
   it('loses nothing that was synced and invents nothing, whatever sectors survived', async () => {
     const random = seededRandom(7)
     let torn = 0
-    for (let round = 0; round < (long ? 3_000 : 300); round++) {
+    for (let round = 0; round < (long ? 3_000 : 120); round++) {
       const { disk, journal } = await openRig()
       const synced = await putMany(journal, 5 + Math.floor(random.float() * 60), 900)
       const unsynced = Array.from({ length: 20 }, (_, index) => `unsynced ${round} ${index} `.padEnd(700, 'u'))
@@ -65,7 +65,7 @@ describe('a torn tail', () => {
       const second = (await openRig(cut.powerCut({ random }))).replayed
       expect(second.slice(0, -1)).toEqual(replayed)
     }
-    expect(torn).toBeGreaterThan(20)
+    expect(torn).toBeGreaterThan(10)
   })
 
   it('never brings back a record that lay behind the cut', async () => {

@@ -41,14 +41,14 @@ export async function openRig(
 
 export function put(journal: Journal, text: string, room: RecordRoom = 'append'): { segment: number; offset: number } {
   const at = journal.reserve(TEXT, text.length, room)
-  journal.buffer.latin1Write(text, at)
+  journal.buffer.write(text, at, 'latin1')
   journal.seal('durable')
   return { segment: journal.segment, offset: journal.offset }
 }
 
 export function putRelaxed(journal: Journal, text: string): void {
   const at = journal.reserve(TEXT, text.length, 'settle')
-  journal.buffer.latin1Write(text, at)
+  journal.buffer.write(text, at, 'latin1')
   journal.seal('relaxed')
 }
 
