@@ -18,14 +18,14 @@ interface ArmedTimer {
 
 export class VirtualClock implements Clock {
   #wallMs: number
-  /** Not 0, which is easily mistaken for "none": a real clock does not stand there either. */
-  #monotonicMs = 1_000_000
+  #monotonicMs: number
   #armed: ArmedTimer[] = []
   #order = 0
 
-  /** `wallMs`: the first wall reading; default 2026-01-01T00:00:00Z. The monotonic reading starts at 1,000,000. */
-  constructor(options: { readonly wallMs?: number } = {}) {
+  /** `wallMs`: the first wall reading; default 2026-01-01T00:00:00Z. `monotonicMs`: the first monotonic one; default 0. */
+  constructor(options: { readonly wallMs?: number; readonly monotonicMs?: number } = {}) {
     this.#wallMs = options.wallMs ?? 1_767_225_600_000
+    this.#monotonicMs = options.monotonicMs ?? 0
   }
 
   wallMs(): number {
