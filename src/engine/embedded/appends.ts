@@ -5,7 +5,7 @@ import type { AppendOp } from '../engine.ts'
 import { CONTENT_HEADER_BYTES } from './codec.ts'
 import { type Core, instant } from './core.ts'
 import { die } from './endings.ts'
-import { formatId, parseId } from './ids.ts'
+import { formatId, givenNumber } from './ids.ts'
 import type { NewRow } from './index/message-index.ts'
 import type { QueueState } from './index/queue-state.ts'
 import { Flag, NONE, SLOT_MASK, State } from './index/slots.ts'
@@ -41,7 +41,7 @@ export function append(core: Core, op: AppendOp, notes: UnitNotes): AppendOutcom
   if (policy.groups.kind !== 'none' && message.groupId === undefined) return refused('group-required')
   let number = 0
   if (message.id !== undefined) {
-    number = parseId(core, message.id)
+    number = givenNumber(core, message.id)
     if (number > 0 && core.index.numbers.get(number) !== NONE) return refused('id-in-use')
   }
   if (message.dedupId !== undefined && policy.dedup.kind !== 'none') {
@@ -125,22 +125,34 @@ export function holdDedup(core: Core, queue: QueueState, fields: NewRow): void {
   queue.dedup.set(fields.dedup, { number: fields.number, untilMs })
 }
 
-/** An event of the store itself; a queue that is full or wants a group goes without. */
+/** A message of the store itself, whatever limits the queue has. */
 export function appendEvent(core: Core, queue: QueueState, content: Content, notes: UnitNotes): void {
-  if (core.eventDepth > 0) return
-  core.eventDepth++
-  try {
-    append(core, { kind: 'append', queue: queue.name, message: { content } }, notes)
-  } finally {
-    core.eventDepth--
+  const { delayMs, ttlMs } = queue.policy
+  const number = core.nextNumber++
+  const event: NewRow = {
+    queue,
+    number,
+    sequence: number,
+    priority: 0,
+    enqueuedAtWall: core.wallMs,
+    due: delayMs > 0 ? instant(core.nowMs + delayMs) : 0,
+    expires: ttlMs === null ? 0 : instant(core.nowMs + ttlMs),
+    group: undefined,
+    dedup: undefined,
+    history: NO_HISTORY,
   }
+  insertRow(core, event, content, notes)
+  queue.totals.appended++
+  queue.usedAtMs = core.nowMs
 }
 
 /** Drops from the head until one more fits; false: it does not. */
 function makeRoom(core: Core, queue: QueueState, lengthMax: number, notes: UnitNotes): boolean {
   if (queue.policy.overflow === 'reject' || lengthMax === 0) return false
-  while (queue.waiting >= lengthMax) {
-    const head = firstReady(core, queue)
+  // Bounded: what a drop tells or moves may come back to this very queue.
+  for (let left = queue.waiting; queue.waiting >= lengthMax; left--) {
+    if (left < 0) return false
+    const head = firstToDrop(core, queue, notes.appended)
     if (head === NONE) return false
     die(core, head, 'overflow', undefined, notes)
   }
@@ -154,6 +166,25 @@ export function firstReady(core: Core, queue: QueueState): number {
   if (lane === NONE) return grouped
   if (grouped === NONE) return lane
   return comesBefore(core, grouped, lane) ? grouped : lane
+}
+
+/** As `firstReady`, but those count too that will be ready once their units are durable. */
+export function firstToDrop(core: Core, queue: QueueState, appended: readonly number[]): number {
+  let first = firstReady(core, queue)
+  const consider = (slot: number): void => {
+    const c = core.index.slots.chunk(slot)
+    const i = slot & SLOT_MASK
+    if (c.state[i] !== State.pending || c.queue[i] !== queue.id) return
+    if (c.lease !== undefined && (c.lease.due[i] as number) > core.nowMs) return
+    const group = core.index.slots.groupOf(slot)
+    const head = group === 0 || queue.policy.groups.kind === 'none' ? NONE : queue.groups.at(group).head
+    if (head !== NONE && comesBefore(core, head, slot)) return
+    if (first === NONE || comesBefore(core, slot, first)) first = slot
+  }
+  for (const slot of core.durableReveals.rows()) consider(slot)
+  for (const slot of core.writtenReveals.rows()) consider(slot)
+  for (const slot of appended) consider(slot)
+  return first
 }
 
 /** Order of the queue: priority descending, sequence ascending. */

@@ -1,4 +1,6 @@
 /** Pages through the messages of one queue, and measures. */
+
+import { SpindleError } from '../../model/errors.ts'
 import type { BrowsePage, BrowseRequest, QueueMeasure } from '../engine.ts'
 import { firstReady } from './appends.ts'
 import type { Core } from './core.ts'
@@ -22,44 +24,43 @@ interface Cursor {
 }
 
 export function browse(core: Core, request: BrowseRequest): BrowsePage {
+  const { limit } = request
+  if (!(Number.isInteger(limit) && limit >= 1 && limit <= PAGE_MAX)) {
+    throw invalid(request, `limit is ${limit} but must be 1 to ${PAGE_MAX}`)
+  }
   const queue = core.byName.get(request.queue)
   if (queue === undefined) return { messages: [], cursor: undefined }
-  const after = parseCursor(request.cursor)
-  const slots: number[] = []
-  let last: Cursor | undefined
-  for (const [at, name] of request.states.entries()) {
-    if (after !== undefined && at < after.state) continue
-    const left = request.limit - slots.length
-    if (left === 0) break
-    const from = after !== undefined && at === after.state ? after : undefined
-    const found = firstAfter(core, queue, stateOfName[name], from, left + 1)
-    const page = found.slice(0, left)
-    slots.push(...page)
-    const end = page[page.length - 1]
-    if (end !== undefined) last = { state: at, ...placeOf(core, end) }
-    if (found.length > left) break
-    if (slots.length === request.limit && !laterHas(queue, request, at)) return pageOf(core, slots, undefined)
-    if (at === request.states.length - 1) return pageOf(core, slots, undefined)
+  const after = parseCursor(request)
+  const found: { slot: number; state: number }[] = []
+  for (const [state, name] of [...new Set(request.states)].entries()) {
+    if (after !== undefined && state < after.state) continue
+    const from = state === after?.state ? after : undefined
+    for (const slot of firstAfter(core, queue, stateOfName[name], from, limit + 1 - found.length)) {
+      found.push({ slot, state })
+    }
+    if (found.length > limit) break
   }
-  return pageOf(core, slots, last)
-}
-
-function pageOf(core: Core, slots: readonly number[], last: Cursor | undefined): BrowsePage {
-  return {
-    messages: slots.map((slot) => viewOf(core, slot)),
-    cursor: last === undefined ? undefined : `${last.state}.${last.priority}.${last.sequence}`,
+  const page = found.slice(0, limit)
+  const last = page[page.length - 1]
+  let cursor: string | undefined
+  if (found.length > limit && last !== undefined) {
+    const { priority, sequence } = placeOf(core, last.slot)
+    cursor = `${last.state}.${priority}.${sequence}`
   }
+  return { messages: page.map(({ slot }) => viewOf(core, slot)), cursor }
 }
 
-function laterHas(queue: QueueState, request: BrowseRequest, at: number): boolean {
-  return request.states.slice(at + 1).some((name) => queue.count(stateOfName[name]) > 0)
+const PAGE_MAX = 1_000
+
+function parseCursor(request: BrowseRequest): Cursor | undefined {
+  if (request.cursor === undefined) return undefined
+  const parts = /^(\d{1,2})\.(\d{1,3})\.(\d{1,16})$/.exec(request.cursor)
+  if (parts === null) throw invalid(request, 'the cursor is not one that a page gave')
+  return { state: Number(parts[1]), priority: Number(parts[2]), sequence: Number(parts[3]) }
 }
 
-function parseCursor(cursor: string | undefined): Cursor | undefined {
-  if (cursor === undefined) return undefined
-  const [state, priority, sequence] = cursor.split('.').map(Number)
-  if (state === undefined || priority === undefined || sequence === undefined) return undefined
-  return { state, priority, sequence }
+function invalid({ queue }: BrowseRequest, what: string): SpindleError {
+  return new SpindleError('invalid-argument', `browse '${queue}': ${what}`)
 }
 
 function placeOf(core: Core, slot: number): { priority: number; sequence: number } {

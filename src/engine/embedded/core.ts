@@ -13,6 +13,7 @@ import { SLOT_MASK, State } from './index/slots.ts'
 import type { Ledger } from './ledger.ts'
 import type { PageCache } from './page-cache.ts'
 import { Records } from './records.ts'
+import { Reveals } from './reveals.ts'
 
 /** Tokens and numbers of one opening start here times the epoch, so that none is ever given twice. */
 const TOKENS_PER_EPOCH = 2 ** 36
@@ -35,8 +36,11 @@ export class Core {
   tag = '' as StoreTag
   idPrefix = ''
   nextNumber = 1
-  /** Is an event of the store itself being appended? Deaths that it causes make no events. */
-  eventDepth = 0
+  /** Rows of units that are not durable yet, and of those that are not written yet. */
+  readonly durableReveals = new Reveals()
+  readonly writtenReveals = new Reveals()
+  /** No claim of a sticky group lapses untold before this. */
+  claimsFirstMs = Number.POSITIVE_INFINITY
   #token = 0
   #hint: (queue: QueueState) => void = () => {}
 

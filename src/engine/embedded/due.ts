@@ -1,10 +1,11 @@
 /** What time does by itself: delays end, leases run out, messages expire, retentions and holders end, idle queues go. */
 import type { UnitNotes } from './appends.ts'
 import type { Core } from './core.ts'
-import { drop, expire, isExpired, loseLease } from './endings.ts'
+import { drop, expire, loseLease } from './endings.ts'
 import type { Holder } from './holders.ts'
+import type { Claim } from './index/groups.ts'
 import type { QueueState } from './index/queue-state.ts'
-import { State } from './index/slots.ts'
+import { SLOT_MASK, State } from './index/slots.ts'
 
 /** Queues whose lifetime is `idle` are looked at when the first of them may be due. */
 export class Idle {
@@ -19,7 +20,8 @@ export class Idle {
       if (queue.lifetime.kind !== 'idle') continue
       const at = queue.usedAtMs + queue.lifetime.idleMs
       if (at <= core.nowMs && queue.count(State.leased) === 0) ended.push(queue)
-      else first = Math.min(first, Math.max(at, core.nowMs + 1))
+      // One in use is used again when its leases end.
+      else first = Math.min(first, at <= core.nowMs ? core.nowMs + queue.lifetime.idleMs : at)
     }
     this.firstMs = first
     return ended
@@ -46,6 +48,7 @@ export function applyDue(core: Core, idle: Idle, budget: number, notes: UnitNote
       dropQueue(core, queue)
     }
   }
+  if (core.claimsFirstMs <= core.nowMs) tellLapses(core)
   return applied
 }
 
@@ -53,7 +56,7 @@ function applyTo(core: Core, slot: number, notes: UnitNotes): void {
   const { index } = core
   switch (index.stateOf(slot)) {
     case State.delayed:
-      if (isExpired(core, slot)) {
+      if (expiresFirst(core, slot)) {
         expire(core, slot, notes)
         return
       }
@@ -68,6 +71,34 @@ function applyTo(core: Core, slot: number, notes: UnitNotes): void {
       return
     default:
       drop(core, slot)
+  }
+}
+
+/** Of a delayed message's two instants, is the end of its life the first? */
+function expiresFirst(core: Core, slot: number): boolean {
+  const c = core.index.slots.chunk(slot)
+  const i = slot & SLOT_MASK
+  const expires = c.expires === undefined ? 0 : (c.expires[i] as number)
+  return expires !== 0 && expires <= (c.lease?.due[i] ?? 0)
+}
+
+/** Others may take the groups of sticky queues whose claims lapsed. Finds the next lapse on the way. */
+function tellLapses(core: Core): void {
+  let first = Number.POSITIVE_INFINITY
+  for (const { queue, claim } of untoldClaims(core)) {
+    if (claim.untilMs > core.nowMs) first = Math.min(first, claim.untilMs)
+    else {
+      claim.told = true
+      core.hint(queue)
+    }
+  }
+  core.claimsFirstMs = first
+}
+
+function* untoldClaims(core: Core): Generator<{ queue: QueueState; claim: Claim }> {
+  for (const queue of core.byName.values()) {
+    if (queue.policy.groups.kind !== 'sticky') continue
+    for (const { claim } of queue.groups.groups()) if (claim !== undefined && !claim.told) yield { queue, claim }
   }
 }
 
@@ -96,8 +127,14 @@ export function dropQueue(core: Core, queue: QueueState): void {
   core.removeQueue(queue)
 }
 
-/** Milliseconds to the next thing that time does; null: there is none. */
-export function nextDueMs(core: Core, idle: Idle): number | null {
-  const first = Math.min(core.index.deadlines.firstMs, core.holders.firstMs, idle.firstMs)
+/** Milliseconds to the next thing that time does, rounded up; null: there is none. */
+export function nextDueMs(core: Core): number | null {
+  let first = Math.min(core.index.deadlines.firstMs, core.holders.nextEndMs())
+  for (const queue of core.byName.values()) {
+    const { lifetime } = queue
+    if (lifetime.kind !== 'idle' || queue.count(State.leased) > 0) continue
+    first = Math.min(first, queue.usedAtMs + lifetime.idleMs)
+  }
+  for (const { claim } of untoldClaims(core)) first = Math.min(first, claim.untilMs)
   return first === Number.POSITIVE_INFINITY ? null : Math.max(0, Math.ceil(first - core.nowMs))
 }

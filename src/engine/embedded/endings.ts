@@ -33,10 +33,12 @@ export function rowFor(core: Core, receipt: ParsedReceipt | undefined, how: Sett
 export function settle(core: Core, slot: number, how: Settlement, notes: UnitNotes): void {
   const queue = core.index.queueOf(slot)
   queue.usedAtMs = core.nowMs
+  prolongClaim(core, queue, slot)
   switch (how.kind) {
     case 'ack':
       queue.totals.acked++
       acknowledge(core, queue, slot, how.keep, how.retainMs)
+      trimDone(core, queue)
       return
     case 'release':
       release(core, queue, slot, how, notes)
@@ -55,7 +57,6 @@ export function acknowledge(
 ): void {
   const { scribe } = core.ledger
   const number = core.index.slots.chunk(slot).number[slot & SLOT_MASK] as number
-  touchClaim(core, queue, slot)
   if (keep === undefined) {
     scribe.remove(number)
     core.removeRow(slot)
@@ -66,7 +67,6 @@ export function acknowledge(
   const place = scribe.keep(number, core.wallMs, core.toWall(until), keep)
   core.index.end(slot, State.done, core.wallMs, until)
   core.ledger.locate(slot, Blob.kept, place, CONTENT_HEADER_BYTES + keep.length)
-  trimDone(core, queue)
   core.hintGroup(queue)
 }
 
@@ -79,7 +79,6 @@ function release(
 ): void {
   const attempts = attemptsOf(core, slot)
   queue.totals.released++
-  touchClaim(core, queue, slot)
   if (how.spend !== false && !core.index.isFromDead(slot) && isExhausted(queue, attempts)) {
     die(core, slot, 'exhausted', how.note, notes)
     return
@@ -125,6 +124,7 @@ export function loseLease(core: Core, slot: number, spend: boolean, notes: UnitN
   const { index } = core
   const queue = index.queueOf(slot)
   const attempts = attemptsOf(core, slot)
+  queue.usedAtMs = core.nowMs
   if (!spend) {
     giveBack(core, slot, { attempts: Math.max(0, attempts - 1), delayMs: 0, note: undefined, notes })
     return
@@ -234,9 +234,11 @@ function move(
     note,
   )
   const moved = index.move(slot, to, history)
+  ledger.relocate(slot, moved)
   if (note !== undefined) ledger.locate(moved, Blob.note, place, CONTENT_HEADER_BYTES + note.length)
   index.reveal(moved, core.nowMs)
   target.usedAtMs = core.nowMs
+  target.totals.appended++
   core.hint(target)
 }
 
@@ -273,11 +275,13 @@ export function trimDone(core: Core, queue: QueueState): void {
   }
 }
 
-/** A sticky group stays with its consumer from each settle on. */
-function touchClaim(core: Core, queue: QueueState, slot: number): void {
-  if (queue.policy.groups.kind !== 'sticky') return
-  const index = core.index.slots.groupOf(slot)
-  const claim = index === 0 ? undefined : queue.groups.at(index).claim
-  if (claim !== undefined && claim.untilMs !== Number.POSITIVE_INFINITY)
-    claim.untilMs = core.nowMs + queue.policy.leaseMs
+/** A sticky group stays with its consumer for a while after each settle. */
+function prolongClaim(core: Core, queue: QueueState, slot: number): void {
+  if (queue.policy.groups.kind === 'none') return
+  const group = core.index.slots.groupOf(slot)
+  const claim = group === 0 ? undefined : queue.groups.at(group).claim
+  if (claim === undefined) return
+  claim.untilMs = core.nowMs + queue.policy.leaseMs
+  claim.told = false
+  core.claimsFirstMs = Math.min(core.claimsFirstMs, claim.untilMs)
 }

@@ -42,7 +42,7 @@ import { Ledger } from './ledger.ts'
 import { PageCache } from './page-cache.ts'
 import { Receipts } from './receipts.ts'
 import { Replay } from './replay.ts'
-import { Reveals } from './reveals.ts'
+import type { Reveals } from './reveals.ts'
 import { recordBytesOf, runUnit, type UnitTools } from './units.ts'
 import { viewOf } from './views.ts'
 import { Watchers } from './watchers.ts'
@@ -84,8 +84,6 @@ export class EmbeddedEngine implements Engine {
   readonly #idle = new Idle()
   readonly #tools: UnitTools
   readonly #watchers = new Watchers()
-  readonly #durableReveals = new Reveals()
-  readonly #writtenReveals = new Reveals()
   #journal: Journal | undefined
   #state: 'new' | 'open' | 'closing' | 'closed' = 'new'
   #fault: SpindleError | undefined
@@ -100,6 +98,11 @@ export class EmbeddedEngine implements Engine {
     this.#core = new Core({ clock: parts.clock, limits: parts.limits ?? defaultLimits })
     this.#core.onHint = (queue) => this.#watchers.hint(queue)
     this.#tools = { core: this.#core, receipts: this.#receipts, idle: this.#idle }
+  }
+
+  /** Bytes of typed arrays that the index holds, for benchmarks. */
+  get indexBytes(): number {
+    return this.#core.index.bytes
   }
 
   async open(): Promise<void> {
@@ -214,7 +217,6 @@ export class EmbeddedEngine implements Engine {
     const core = this.#core
     const notes = this.#notes()
     notes.diskFull = diskFull
-    core.eventDepth = 0
     const outcomes = runUnit(this.#tools, unit, notes)
     const durable = isDurable(unit, notes)
     const appends = notes.appended.length > 0
@@ -226,7 +228,7 @@ export class EmbeddedEngine implements Engine {
     }
     if (durable) wait.durable = record
     else wait.written = record
-    const reveals = durable ? this.#durableReveals : this.#writtenReveals
+    const reveals = durable ? core.durableReveals : core.writtenReveals
     for (const slot of notes.appended) reveals.add(record, slot)
     return outcomes
   }
@@ -242,12 +244,16 @@ export class EmbeddedEngine implements Engine {
     const refusal = this.#begin('lease')
     if (refusal !== undefined) return Promise.reject(refusal)
     const core = this.#core
+    const { receiveMax } = core.limits
+    if (!(request.max >= 1 && request.max <= receiveMax && Number.isInteger(request.max))) {
+      const what = `lease from '${request.queue}': max is ${request.max} but must be 1 to ${receiveMax}`
+      return Promise.reject(new SpindleError('invalid-argument', what))
+    }
     const queue = core.byName.get(request.queue)
     if (queue === undefined) return Promise.resolve([])
     try {
       const deliveries = lease(core, queue, request, this.#receipts)
       if (deliveries.length === 0) return Promise.resolve(deliveries)
-      queue.usedAtMs = core.nowMs
       if (request.settleOnDelivery !== true) {
         return core.ledger.whenWritten(core.ledger.seal('relaxed', 'settle'), deliveries)
       }
@@ -340,7 +346,7 @@ export class EmbeddedEngine implements Engine {
     } catch (error) {
       return Promise.reject(this.#faultOf(error))
     }
-    return core.ledger.whenWritten(record, { nextDueMs: nextDueMs(core, this.#idle) })
+    return core.ledger.whenWritten(record, { nextDueMs: nextDueMs(core) })
   }
 
   watch(listener: (queue: string) => void): () => void {
@@ -359,7 +365,7 @@ export class EmbeddedEngine implements Engine {
   }
 
   /** Why the verb cannot start; undefined: it may, and what is due has been applied. */
-  #begin(verb: string): SpindleError | undefined {
+  #begin(verb: string): unknown {
     const refusal = this.#ready(verb)
     if (refusal !== undefined) return refusal
     this.#core.readClocks()
@@ -380,7 +386,13 @@ export class EmbeddedEngine implements Engine {
   #applyDue(budget: number): number {
     const core = this.#core
     const { nowMs } = core
-    if (core.index.deadlines.firstMs > nowMs && core.holders.firstMs > nowMs && this.#idle.firstMs > nowMs) return 0
+    if (
+      core.index.deadlines.firstMs > nowMs &&
+      core.holders.firstMs > nowMs &&
+      this.#idle.firstMs > nowMs &&
+      core.claimsFirstMs > nowMs
+    )
+      return 0
     const notes = this.#notes()
     applyDue(core, this.#idle, budget, notes)
     const record = core.ledger.seal('relaxed', 'settle')
@@ -412,12 +424,12 @@ export class EmbeddedEngine implements Engine {
   }
 
   #written(sealed: number): void {
-    this.#revealUpTo(this.#writtenReveals, sealed)
+    this.#revealUpTo(this.#core.writtenReveals, sealed)
     this.#core.ledger.reachWritten(sealed)
   }
 
   #synced(sealed: number): void {
-    this.#revealUpTo(this.#durableReveals, sealed)
+    this.#revealUpTo(this.#core.durableReveals, sealed)
     this.#core.ledger.reachSynced(sealed)
   }
 
@@ -441,10 +453,10 @@ export class EmbeddedEngine implements Engine {
     this.#core.ledger.fail(this.#fault)
   }
 
-  /** A verb that threw half way may have left the index ahead of the journal: nothing more can be promised. */
-  #faultOf(error: unknown): SpindleError {
+  /** A verb that threw half way left the index ahead of the journal: nothing more can be promised. */
+  #faultOf(error: unknown): unknown {
     if (this.#fault !== undefined) return this.#fault
-    if (error instanceof SpindleError && error.code === 'corrupt') return error
+    if (!this.#core.ledger.open) return error
     this.#poison(error)
     return this.#fault ?? new SpindleError('poisoned', `write to ${this.#parts.disk.label}`, { cause: error })
   }

@@ -72,13 +72,16 @@ export class Holders {
     return ended.sort((a, b) => a.untilMs - b.untilMs)
   }
 
+  /** When the first of them ends; Infinity: there is none. */
+  nextEndMs(): number {
+    let first = Number.POSITIVE_INFINITY
+    for (const { untilMs } of this.#byName.values()) first = Math.min(first, untilMs)
+    return first
+  }
+
   lease(index: number, slot: number, joined: boolean): void {
     const { slots } = this.at(index)
     if (joined) slots.add(slot)
     else slots.delete(slot)
-  }
-
-  names(): Iterable<string> {
-    return this.#byName.keys()
   }
 }

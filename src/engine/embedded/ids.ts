@@ -17,6 +17,12 @@ export function parseId(core: Core, id: string): number {
   return parseAny(core.tag, id) ?? 0
 }
 
+/** As `parseId`, and 0 for numbers that were not given yet. */
+export function givenNumber(core: Core, id: string): number {
+  const number = parseId(core, id)
+  return number < core.nextNumber ? number : 0
+}
+
 /** What ids below 2^32 begin with. */
 export function idPrefixOf(tag: StoreTag): string {
   return `${tag}000-0000`

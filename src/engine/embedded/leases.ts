@@ -22,6 +22,7 @@ interface Terms {
 
 /** Picks, hides and hands out. The caller seals the record. */
 export function lease(core: Core, queue: QueueState, request: LeaseRequest, receipts: Receipts): Delivery[] {
+  queue.usedAtMs = core.nowMs
   const terms = termsOf(core, queue, request.lease)
   const deliveries: Delivery[] = []
   const give = (slot: number): void => {
@@ -91,7 +92,9 @@ function mayTake(core: Core, group: Group, consumer: string | undefined): boolea
 }
 
 function claimOf(core: Core, queue: QueueState, consumer: string, terms: Terms): Claim {
-  return { consumer, holder: terms.holder, untilMs: core.nowMs + queue.policy.leaseMs }
+  const untilMs = core.nowMs + queue.policy.leaseMs
+  core.claimsFirstMs = Math.min(core.claimsFirstMs, untilMs)
+  return { consumer, holder: terms.holder, untilMs, told: false }
 }
 
 function takeDead(queue: QueueState, max: number, give: (slot: number) => void): void {

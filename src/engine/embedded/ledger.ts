@@ -52,6 +52,12 @@ export class Ledger {
     }
   }
 
+  /** What was located for one slot belongs to another. */
+  relocate(slot: number, to: number): void {
+    const places = this.#places
+    for (let i = 0; i < places.length; i += 4) if (places[i] === slot) places[i] = to
+  }
+
   /** The slot is gone; what was located for it belongs to nobody. */
   unlocate(slot: number): void {
     const places = this.#places

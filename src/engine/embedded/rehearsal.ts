@@ -5,10 +5,11 @@
 
 import type { QueuePolicy } from '../../model/policy.ts'
 import type { AppendOp, CountOp, DropQueueOp, Op, Outcome, PutQueueOp, RecordOp, SettleOp, Unit } from '../engine.ts'
+import { firstToDrop } from './appends.ts'
 import type { Core } from './core.ts'
 import { decodeCount } from './counters.ts'
 import { rowFor } from './endings.ts'
-import { formatId, parseId } from './ids.ts'
+import { formatId, givenNumber } from './ids.ts'
 import { NONE, SLOT_MASK, State } from './index/slots.ts'
 import type { UnitTools } from './units.ts'
 
@@ -22,6 +23,8 @@ interface QueueShadow {
   policy: QueuePolicy | undefined
   /** Delayed, ready and leased that it would hold. */
   waiting: number
+  /** Appended by the unit and ready at once. */
+  ready: number
   /** Forgot its entries and keys since the unit began. */
   emptied: boolean
   readonly keys: Map<string, number>
@@ -75,6 +78,7 @@ class Rehearsal {
         const queue = this.#core.byName.get(op.queue)
         shadow.waiting = queue?.count(State.leased) ?? 0
         shadow.keys.clear()
+        shadow.ready = 0
         shadow.emptied = true
         return undefined
       }
@@ -94,7 +98,7 @@ class Rehearsal {
     if (policy.groups.kind !== 'none' && message.groupId === undefined) {
       return { kind: 'refused', reason: 'group-required' }
     }
-    const number = message.id === undefined ? 0 : parseId(this.#core, message.id)
+    const number = message.id === undefined ? 0 : givenNumber(this.#core, message.id)
     if (number > 0) {
       if (this.#taken.get(number) ?? this.#core.index.numbers.get(number) !== NONE) {
         return { kind: 'refused', reason: 'id-in-use' }
@@ -107,9 +111,11 @@ class Rehearsal {
       shadow.keys.set(message.dedupId, number)
     }
     if (policy.lengthMax !== null && shadow.waiting >= policy.lengthMax) {
-      const ready = shadow.emptied ? 0 : (this.#core.byName.get(op.queue)?.count(State.ready) ?? 0)
-      if (policy.overflow === 'reject' || ready === 0) return { kind: 'refused', reason: 'queue-full' }
+      if (policy.overflow === 'reject' || policy.lengthMax === 0 || !this.#hasHead(op.queue, shadow)) {
+        return { kind: 'refused', reason: 'queue-full' }
+      }
     } else shadow.waiting++
+    if ((message.delayMs ?? policy.delayMs) === 0) shadow.ready++
     return undefined
   }
 
@@ -119,6 +125,13 @@ class Rehearsal {
     const first = this.#core.byName.get(queue)?.dedup.get(key, this.#core.nowMs)
     if (first === undefined) return undefined
     return first.untilMs === Number.POSITIVE_INFINITY && this.#settled.has(first.number) ? undefined : first.number
+  }
+
+  /** Would there be a ready message to drop for one more? */
+  #hasHead(name: string, shadow: QueueShadow): boolean {
+    if (shadow.ready > 0) return true
+    const queue = this.#core.byName.get(name)
+    return queue !== undefined && !shadow.emptied && firstToDrop(this.#core, queue, []) !== NONE
   }
 
   #settle(op: SettleOp): Outcome | undefined {
@@ -177,7 +190,7 @@ class Rehearsal {
 
   #dropQueue(op: DropQueueOp): Outcome | undefined {
     const shadow = this.#queue(op.queue)
-    if (shadow.policy === undefined) return { kind: 'missing' }
+    if (shadow.policy === undefined) return undefined
     if (op.ifEmpty === true && shadow.waiting > 0) return { kind: 'mismatch', version: 1 }
     shadow.policy = undefined
     shadow.waiting = 0
@@ -190,7 +203,7 @@ class Rehearsal {
     let shadow = this.#queues.get(name)
     if (shadow === undefined) {
       const queue = this.#core.byName.get(name)
-      shadow = { policy: queue?.policy, waiting: queue?.waiting ?? 0, emptied: false, keys: new Map() }
+      shadow = { policy: queue?.policy, waiting: queue?.waiting ?? 0, ready: 0, emptied: false, keys: new Map() }
       this.#queues.set(name, shadow)
     }
     return shadow

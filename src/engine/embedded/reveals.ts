@@ -23,6 +23,11 @@ export class Reveals {
     return slot
   }
 
+  /** Every row that waits. */
+  *rows(): Generator<number> {
+    for (let i = 0; i < this.#size; i++) yield this.#slots[(this.#head + i) & (this.#slots.length - 1)] as number
+  }
+
   #grow(): void {
     const before = this.#slots.length
     const records = new Float64Array(before * 2)

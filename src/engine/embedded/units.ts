@@ -5,7 +5,7 @@ import { append, touch, type UnitNotes } from './appends.ts'
 import type { Core } from './core.ts'
 import { decodeCount, encodeCount } from './counters.ts'
 import { dropQueue, type Idle } from './due.ts'
-import { rowFor, settle, trimDone } from './endings.ts'
+import { rowFor, settle } from './endings.ts'
 import { NONE, SLOT_MASK, State } from './index/slots.ts'
 import type { Receipts } from './receipts.ts'
 import { rehearse } from './rehearsal.ts'
@@ -105,7 +105,7 @@ function putQueue({ core, idle }: UnitTools, op: PutQueueOp): Outcome {
     before.lifetime = lifetime
     before.usedAtMs = core.nowMs
     if ((groupsBefore === 'none') !== (op.policy.groups.kind === 'none')) core.relink(before)
-    trimDone(core, before)
+    if (op.policy.groups.kind !== 'sticky') for (const group of before.groups.groups()) group.claim = undefined
     core.hint(before)
   }
   if (lifetime.kind === 'idle') idle.firstMs = Math.min(idle.firstMs, core.nowMs + lifetime.idleMs)

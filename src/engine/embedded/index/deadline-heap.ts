@@ -1,5 +1,5 @@
 /**
- * What is due next: a 4-ary heap of (monotonic instant, slot), with each slot's place kept in its row, so that an ack
+ * What is due next, by instant and then by sequence: a 4-ary heap of (monotonic instant, slot), with each slot's place kept in its row, so that an ack
  * removes its deadline at once and no stale entry is ever met. A slot has one deadline at a time.
  */
 import { CHUNK_BITS, SLOT_MASK, type Slots } from './slots.ts'
@@ -65,7 +65,9 @@ export class DeadlineHeap {
     if (at !== last) {
       const movedKey = this.#keyAt(last)
       const moved = this.#memberAt(last)
-      if (at > 0 && movedKey < this.#keyAt((at - 1) >>> 2)) this.#rise(at, moved, movedKey)
+      const above = at === 0 ? Number.NEGATIVE_INFINITY : this.#keyAt((at - 1) >>> 2)
+      const rises = movedKey < above || (movedKey === above && this.#comesBefore(moved, this.#memberAt((at - 1) >>> 2)))
+      if (rises) this.#rise(at, moved, movedKey)
       else this.#sink(at, moved, movedKey)
     }
     if (last > 0 && (last & BLOCK_MASK) === 0 && this.#keys.length > (last >>> BLOCK_BITS) + 1) {
@@ -83,7 +85,8 @@ export class DeadlineHeap {
     while (at > 0) {
       const parent = (at - 1) >>> 2
       const parentKey = this.#keyAt(parent)
-      if (parentKey <= key) break
+      if (parentKey < key) break
+      if (parentKey === key && this.#comesBefore(this.#memberAt(parent), slot)) break
       this.#put(at, this.#memberAt(parent), parentKey)
       at = parent
     }
@@ -100,16 +103,24 @@ export class DeadlineHeap {
       let leastKey = this.#keyAt(firstChild)
       for (let child = firstChild + 1; child <= lastChild; child++) {
         const childKey = this.#keyAt(child)
-        if (childKey < leastKey) {
+        if (
+          childKey < leastKey ||
+          (childKey === leastKey && this.#comesBefore(this.#memberAt(child), this.#memberAt(least)))
+        ) {
           least = child
           leastKey = childKey
         }
       }
-      if (leastKey >= key) break
+      if (leastKey > key || (leastKey === key && this.#comesBefore(slot, this.#memberAt(least)))) break
       this.#put(at, this.#memberAt(least), leastKey)
       at = least
     }
     this.#put(at, slot, key)
+  }
+
+  /** Of two that are due at one instant. */
+  #comesBefore(a: number, b: number): boolean {
+    return this.#slots.sequenceOf(a) < this.#slots.sequenceOf(b)
   }
 
   #put(at: number, slot: number, key: number): void {

@@ -11,8 +11,10 @@ export interface Claim {
   readonly consumer: string
   /** Holder it ends with; 0: none. */
   readonly holder: number
-  /** Monotonic instant at which it lapses; Infinity: with its holder. */
+  /** Monotonic instant at which it lapses. */
   untilMs: number
+  /** Its lapse has been told to watchers. */
+  told: boolean
 }
 
 export class Group {
@@ -143,8 +145,8 @@ export class GroupTable {
   serve(group: Group, grant: (slot: number) => void): void {
     const slot = group.next
     const after = this.#nextOf(slot)
-    grant(slot)
     group.turn = ++this.#turns
+    grant(slot)
     this.#place(group, after)
   }
 
@@ -172,6 +174,8 @@ export class GroupTable {
       group.tail = NONE
       group.next = NONE
       group.place = 0
+      group.turn = 0
+      group.claim = undefined
     }
   }
 

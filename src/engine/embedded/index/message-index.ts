@@ -194,9 +194,11 @@ export class MessageIndex {
     m.offset[j] = c.offset[i] as number
     m.length[j] = c.length[i] as number
     m.flags[j] = (m.flags[j] as number) | ((c.flags[i] as number) & Flag.shared)
-    const bytes = (c.length[i] as number) - CONTENT_HEADER_BYTES
-    from.bytes -= bytes
-    to.queue.bytes += bytes
+    if ((c.segment[i] as number) !== 0) {
+      const bytes = (c.length[i] as number) - CONTENT_HEADER_BYTES
+      from.bytes -= bytes
+      to.queue.bytes += bytes
+    }
     c.segment[i] = 0
     slots.setBlob(moved, 'note', slots.blob(slot, 'note'))
     slots.setBlob(slot, 'note', undefined)

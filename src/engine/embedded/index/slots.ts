@@ -174,7 +174,8 @@ export class Slots {
   setBlob(slot: number, which: 'note' | 'kept', place: BlobPlace | undefined): void {
     const c = this.chunk(slot)
     if (place === undefined && c[which] === undefined) return
-    const columns = (c[which] ??= new BlobColumns())
+    c[which] ??= new BlobColumns()
+    const columns = c[which]
     const i = slot & SLOT_MASK
     columns.segment[i] = place?.segment ?? 0
     columns.offset[i] = place?.offset ?? 0
