@@ -47,6 +47,7 @@ async function main(): Promise<void> {
     return
   }
   const options = readOptions()
+  console.log('Opening the hotel. The first time takes a few seconds: its database is set up.')
   const starting = startHotel(options)
   stopOnSignal(starting)
   const hotel = await starting.catch((error: unknown) => {
