@@ -11,6 +11,8 @@ const USAGE = `npm start
 
 const EXIT_FAILURE = 1
 const EXIT_USAGE = 2
+/** One Ctrl-C arrives up to three times: from the terminal, from npm and from tsx. */
+const SAME_SIGNAL_MS = 750
 
 class UsageError extends Error {}
 
@@ -60,10 +62,14 @@ async function main(): Promise<void> {
 
 /** The first signal closes in order, the second one leaves at once. */
 function stopOnSignal(starting: ReturnType<typeof startHotel>): void {
-  let asked = false
+  let firstMs: number | undefined
   const end = (number: number): void => {
-    if (asked) process.exit(128 + number)
-    asked = true
+    const nowMs = performance.now()
+    if (firstMs !== undefined) {
+      if (nowMs - firstMs > SAME_SIGNAL_MS) process.exit(128 + number)
+      return
+    }
+    firstMs = nowMs
     starting
       .then((hotel) => hotel.stop())
       .then(

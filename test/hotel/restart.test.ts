@@ -1,4 +1,6 @@
 /** The hotel as a process: signals, a second start, and what waits on the data folder. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { HotelProcess, makeFolder, removeFolder, START_LIMIT_MS, StartRun, stepOf, until } from './hotel-process.ts'
 
@@ -59,7 +61,10 @@ describe('the hotel', { timeout: TEST_LIMIT_MS }, () => {
       const id = await bookWithWorkLeft()
       const { worker, promises } = (await hotel.snapshot()).processes
 
-      expect(await hotel.stop(signal)).toBe(exit)
+      const stopped = hotel.stop(signal)
+      hotel.run.process.kill(signal) // npm and tsx pass on what the terminal has sent already
+      expect(await stopped).toBe(exit)
+      if (signal === 'SIGTERM') expect(existsSync(join(folder, 'hotel.pid'))).toBe(false)
       for (const { pid } of [worker, promises]) {
         await until(`process ${pid} is gone`, () => pid !== undefined && !isAlive(pid))
       }
