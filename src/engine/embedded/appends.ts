@@ -187,6 +187,26 @@ export function firstToDrop(core: Core, queue: QueueState, appended: readonly nu
   return first
 }
 
+/** How many `firstToDrop` could give, each dropped before the next. */
+export function countToDrop(core: Core, queue: QueueState): number {
+  if (queue.policy.groups.kind === 'none') return queue.count(State.ready) + countPending(core, queue)
+  return queue.ready.size + queue.groups.countHeads() + countPending(core, queue)
+}
+
+function countPending(core: Core, queue: QueueState): number {
+  let pending = 0
+  if (queue.count(State.pending) === 0) return 0
+  for (const reveals of [core.durableReveals, core.writtenReveals]) {
+    for (const slot of reveals.rows()) {
+      const c = core.index.slots.chunk(slot)
+      const i = slot & SLOT_MASK
+      if (c.state[i] !== State.pending || c.queue[i] !== queue.id) continue
+      if (c.lease === undefined || (c.lease.due[i] as number) <= core.nowMs) pending++
+    }
+  }
+  return pending
+}
+
 /** Order of the queue: priority descending, sequence ascending. */
 export function comesBefore(core: Core, a: number, b: number): boolean {
   const { slots } = core.index

@@ -5,7 +5,7 @@
 
 import type { QueuePolicy } from '../../model/policy.ts'
 import type { AppendOp, CountOp, DropQueueOp, Op, Outcome, PutQueueOp, RecordOp, SettleOp, Unit } from '../engine.ts'
-import { firstToDrop } from './appends.ts'
+import { countToDrop } from './appends.ts'
 import type { Core } from './core.ts'
 import { decodeCount } from './counters.ts'
 import { rowFor } from './endings.ts'
@@ -25,6 +25,8 @@ interface QueueShadow {
   waiting: number
   /** Appended by the unit and ready at once. */
   ready: number
+  /** Dropped to make room. */
+  dropped: number
   /** Forgot its entries and keys since the unit began. */
   emptied: boolean
   readonly keys: Map<string, number>
@@ -79,6 +81,7 @@ class Rehearsal {
         shadow.waiting = queue?.count(State.leased) ?? 0
         shadow.keys.clear()
         shadow.ready = 0
+        shadow.dropped = 0
         shadow.emptied = true
         return undefined
       }
@@ -111,10 +114,14 @@ class Rehearsal {
       shadow.keys.set(message.dedupId, number)
     }
     if (policy.lengthMax !== null && shadow.waiting >= policy.lengthMax) {
-      if (policy.overflow === 'reject' || policy.lengthMax === 0 || !this.#hasHead(op.queue, shadow)) {
+      const excess = shadow.waiting - policy.lengthMax + 1
+      if (policy.overflow === 'reject' || policy.lengthMax === 0 || this.#heads(op.queue, shadow) < excess) {
         return { kind: 'refused', reason: 'queue-full' }
       }
-    } else shadow.waiting++
+      shadow.waiting -= excess
+      shadow.dropped += excess
+    }
+    shadow.waiting++
     if ((message.delayMs ?? policy.delayMs) === 0) shadow.ready++
     return undefined
   }
@@ -127,11 +134,10 @@ class Rehearsal {
     return first.untilMs === Number.POSITIVE_INFINITY && this.#settled.has(first.number) ? undefined : first.number
   }
 
-  /** Would there be a ready message to drop for one more? */
-  #hasHead(name: string, shadow: QueueShadow): boolean {
-    if (shadow.ready > 0) return true
-    const queue = this.#core.byName.get(name)
-    return queue !== undefined && !shadow.emptied && firstToDrop(this.#core, queue, []) !== NONE
+  /** How many ready messages would there be to drop, one after another? */
+  #heads(name: string, shadow: QueueShadow): number {
+    const queue = shadow.emptied ? undefined : this.#core.byName.get(name)
+    return shadow.ready - shadow.dropped + (queue === undefined ? 0 : countToDrop(this.#core, queue))
   }
 
   #settle(op: SettleOp): Outcome | undefined {
@@ -203,7 +209,14 @@ class Rehearsal {
     let shadow = this.#queues.get(name)
     if (shadow === undefined) {
       const queue = this.#core.byName.get(name)
-      shadow = { policy: queue?.policy, waiting: queue?.waiting ?? 0, ready: 0, emptied: false, keys: new Map() }
+      shadow = {
+        policy: queue?.policy,
+        waiting: queue?.waiting ?? 0,
+        ready: 0,
+        dropped: 0,
+        emptied: false,
+        keys: new Map(),
+      }
       this.#queues.set(name, shadow)
     }
     return shadow

@@ -17,11 +17,23 @@ export interface UnitTools {
 }
 
 export function runUnit(tools: UnitTools, unit: Unit, notes: UnitNotes): Outcome[] {
-  const failed = unit.ops.some(isRequired) ? rehearse(tools, unit) : undefined
+  const required = unit.ops.some(isRequired)
+  const failed = required ? rehearse(tools, unit) : undefined
   if (failed !== undefined) {
     return unit.ops.map((_, at) => (at === failed.at ? failed.outcome : { kind: 'aborted' }))
   }
-  return unit.ops.map((op) => runOp(tools, op, notes))
+  const outcomes = unit.ops.map((op) => runOp(tools, op, notes))
+  if (required) assertKept(unit, outcomes)
+  return outcomes
+}
+
+/** A required op that failed after all would leave half a unit: better none, and a store that says so. */
+function assertKept(unit: Unit, outcomes: readonly Outcome[]): void {
+  for (const [at, op] of unit.ops.entries()) {
+    const kind = outcomes[at]?.kind
+    const failed = kind === 'stale' || kind === 'duplicate' || kind === 'refused' || kind === 'mismatch'
+    if (failed && op.kind !== 'count' && isRequired(op)) throw new Error(`a rehearsed ${op.kind} turned out ${kind}`)
+  }
 }
 
 export function isRequired(op: Op): boolean {
@@ -126,18 +138,23 @@ function runDrop(core: Core, op: DropQueueOp): Outcome {
 const PURGED_BY_DEFAULT = ['delayed', 'ready'] as const
 const stateOfName = { delayed: State.delayed, ready: State.ready, done: State.done, dead: State.dead } as const
 
+function isPurgeable(state: number): boolean {
+  return state !== State.leased
+}
+
 function purge(core: Core, op: PurgeOp): Outcome {
   const queue = core.byName.get(op.queue)
   if (queue === undefined) return { kind: 'missing' }
   const wanted = new Set<number>((op.states ?? PURGED_BY_DEFAULT).map((state) => stateOfName[state]))
-  // A pending append comes before this unit, so it goes too.
-  if (wanted.has(State.ready) || wanted.has(State.delayed)) wanted.add(State.pending)
   const slots: number[] = []
-  core.eachSlot(
-    queue,
-    (state) => wanted.has(state),
-    (slot) => slots.push(slot),
-  )
+  core.eachSlot(queue, isPurgeable, (slot) => {
+    const c = core.index.slots.chunk(slot)
+    const state = c.state[slot & SLOT_MASK] as number
+    // A pending append comes before this unit, so it counts as what it will be.
+    const due = state === State.pending ? (c.lease?.due[slot & SLOT_MASK] ?? 0) : 0
+    const as = state !== State.pending ? state : due > core.nowMs ? State.delayed : State.ready
+    if (wanted.has(as)) slots.push(slot)
+  })
   const numbers = slots.map((slot) => core.index.slots.chunk(slot).number[slot & SLOT_MASK] as number)
   core.ledger.scribe.purge(queue.id, numbers)
   for (const slot of slots) core.removeRow(slot)

@@ -22,6 +22,8 @@ export class Group {
   readonly index: number
   /** Rows that name the group, in whatever state. */
   rows = 0
+  /** Those of them that are not durable yet: they keep the group from being drained. */
+  pending = 0
   head = NONE
   tail = NONE
   /** The member that may be leased next: the head, or one behind those granted by the lease call under way. */
@@ -67,7 +69,15 @@ export class GroupTable {
       this.#byIndex[group.index] = group
     }
     group.rows++
+    group.pending++
     return group.index
+  }
+
+  /** A pending row of the group is visible, or gone. */
+  arrived(index: number): void {
+    const group = this.at(index)
+    group.pending--
+    this.#forgetIfDrained(group)
   }
 
   /** A row that named the group is gone. */
@@ -118,11 +128,14 @@ export class GroupTable {
       this.#setNext(at, after)
       if (group.tail === slot) group.tail = at
     }
-    if (group.head === NONE) {
-      group.claim = undefined
-      group.turn = 0
-    }
+    this.#forgetIfDrained(group)
     this.#refresh(group)
+  }
+
+  #forgetIfDrained(group: Group): void {
+    if (group.head !== NONE || group.pending > 0) return
+    group.claim = undefined
+    group.turn = 0
   }
 
   /** A member's state changed among delayed, ready and leased. */
@@ -153,6 +166,19 @@ export class GroupTable {
   /** The lease call that served it is over. */
   settleTurn(group: Group): void {
     this.#refresh(group)
+  }
+
+  /** Members that would be first of their group, ready, each removed before the next. */
+  countHeads(): number {
+    let heads = 0
+    for (const group of this.#heap) {
+      let slot = group.head
+      while (slot !== NONE && this.#slots.chunk(slot).state[slot & SLOT_MASK] === State.ready) {
+        heads++
+        slot = this.#nextOf(slot)
+      }
+    }
+    return heads
   }
 
   /** The first ready member of all that may be leased, by its place in the queue; NONE. */

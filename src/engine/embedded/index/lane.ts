@@ -1,16 +1,18 @@
 /** The ready lists of a queue by priority, highest first. `State.dead` lanes keep the held dead in the same order. */
 import { ReadyList } from './ready-list.ts'
-import { Flag, NONE, SLOT_MASK, type Slots } from './slots.ts'
+import { Flag, NONE, SLOT_MASK, type Slots, State } from './slots.ts'
 
 export class Lane {
   readonly #slots: Slots
   readonly #state: number
+  readonly #flag: number
   /** Sorted by priority, descending. */
   readonly #lists: ReadyList[] = []
 
   constructor(slots: Slots, state: number) {
     this.#slots = slots
     this.#state = state
+    this.#flag = state === State.dead ? Flag.deadLinked : Flag.linked
   }
 
   add(slot: number): void {
@@ -34,15 +36,15 @@ export class Lane {
   /** The slot left the lane's state without `take`; it may still be linked. */
   forget(slot: number): void {
     const c = this.#slots.chunk(slot)
-    if (((c.flags[slot & SLOT_MASK] as number) & Flag.linked) === 0) return
+    if (((c.flags[slot & SLOT_MASK] as number) & this.#flag) === 0) return
     this.#list(c.priority[slot & SLOT_MASK] as number).forget()
   }
 
-  /** Unlinks the slot for good; call when its state has changed. */
-  unlink(slot: number): void {
-    const c = this.#slots.chunk(slot)
-    if (((c.flags[slot & SLOT_MASK] as number) & Flag.linked) === 0) return
-    this.#list(c.priority[slot & SLOT_MASK] as number).sweep()
+  /** Members, counted. */
+  get size(): number {
+    let size = 0
+    for (const list of this.#lists) size += list.size
+    return size
   }
 
   clear(): void {

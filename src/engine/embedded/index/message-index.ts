@@ -9,7 +9,7 @@ import { CONTENT_HEADER_BYTES } from '../codec.ts'
 import { DeadlineHeap } from './deadline-heap.ts'
 import { NumberMap } from './number-map.ts'
 import type { QueueState } from './queue-state.ts'
-import { type BlobPlace, type Chunk, Flag, type LeaseColumns, SLOT_MASK, Slots, State } from './slots.ts'
+import { type BlobPlace, type Chunk, Flag, HELD, type LeaseColumns, SLOT_MASK, Slots, State } from './slots.ts'
 import { Usage } from './usage.ts'
 
 /** Attempts and deliveries are counted up to here. */
@@ -111,9 +111,13 @@ export class MessageIndex {
     const queue = this.queues[c.queue[i] as number] as QueueState
     this.#setState(queue, c, i, due > now ? State.delayed : State.ready)
     if (due !== 0 && due <= now && c.lease !== undefined) c.lease.due[i] = 0
+    const group = c.group === undefined ? 0 : (c.group[i] as number)
+    if (this.linking) {
+      if (this.#inLine(queue, c, i)) queue.groups.join(slot)
+      else if (due <= now) queue.ready.add(slot)
+    }
+    if (group !== 0) queue.groups.arrived(group)
     if (!this.linking) return
-    if (this.#inLine(queue, c, i)) queue.groups.join(slot)
-    else if (due <= now) queue.ready.add(slot)
     this.#arm(slot, c, i)
   }
 
@@ -249,6 +253,8 @@ export class MessageIndex {
     const columns = this.slots.lease(c)
     this.#leaveHolder(slot, c, i)
     const queue = this.queues[c.queue[i] as number] as QueueState
+    const group = c.group === undefined ? 0 : (c.group[i] as number)
+    if (before === State.pending && group !== 0) queue.groups.arrived(group)
     this.slots.setEnded(slot, wall)
     columns.due[i] = until
     columns.token[i] = 0
@@ -258,7 +264,6 @@ export class MessageIndex {
     if (state === State.done) queue.done.push(c.number[i] as number)
     if (!this.linking) return
     this.#quitLines(queue, slot, c, i, before)
-    if (((c.flags[i] as number) & Flag.linked) !== 0) queue.ready.unlink(slot)
     if (state === State.dead) queue.dead.add(slot)
     this.#arm(slot, c, i)
   }
@@ -282,11 +287,12 @@ export class MessageIndex {
       if ((c.heapPlace[i] as number) !== 0) this.deadlines.delete(slot)
     }
     if (group !== 0) {
+      if (before === State.pending) queue.groups.arrived(group)
       queue.groups.leave(group)
       this.slots.setGroup(slot, 0)
     }
     // A sweep of its lane may have freed it already.
-    const linked = ((c.flags[i] as number) & (Flag.linked | Flag.batched)) !== 0
+    const linked = ((c.flags[i] as number) & HELD) !== 0
     if (!linked && c.state[i] === State.zombie) this.slots.release(slot)
   }
 

@@ -3,13 +3,15 @@
  * order, and a small heap of those that came back or came late. Removal from the middle is lazy: the slot stays linked
  * until it is met or a sweep meets it; a zombie is freed then.
  */
-import { Flag, NONE, SLOT_MASK, type Slots, State } from './slots.ts'
+import { CHUNK_SLOTS, Flag, HELD, NONE, SLOT_MASK, type Slots, State } from './slots.ts'
 
 export class ReadyList {
   readonly priority: number
   readonly #slots: Slots
   /** Members are in this state; others are stale links. */
   readonly #state: number
+  /** Says in a row that this kind of list links to it. */
+  readonly #flag: number
   #head = NONE
   #tail = NONE
   #tailSequence = 0
@@ -22,7 +24,12 @@ export class ReadyList {
   constructor(slots: Slots, state: number, priority: number) {
     this.#slots = slots
     this.#state = state
+    this.#flag = state === State.dead ? Flag.deadLinked : Flag.linked
     this.priority = priority
+  }
+
+  get size(): number {
+    return Math.max(0, this.#linked - this.#stale)
   }
 
   /** Takes in a slot that became ready; one that is still linked keeps its place. */
@@ -30,11 +37,11 @@ export class ReadyList {
     const c = this.#slots.chunk(slot)
     const i = slot & SLOT_MASK
     const flags = c.flags[i] as number
-    if ((flags & Flag.linked) !== 0) {
+    if ((flags & this.#flag) !== 0) {
       if (this.#stale > 0) this.#stale--
       return
     }
-    c.flags[i] = flags | Flag.linked
+    c.flags[i] = flags | this.#flag
     this.#linked++
     const sequence = this.#slots.sequenceOf(slot)
     if (this.#head !== NONE && sequence < this.#tailSequence) {
@@ -42,8 +49,8 @@ export class ReadyList {
       return
     }
     if (this.#head === NONE) this.#head = slot
-    else this.#slots.chunk(this.#tail).next[this.#tail & SLOT_MASK] = slot
-    c.next[i] = NONE
+    else this.#setNext(this.#tail, slot)
+    this.#setNext(slot, NONE)
     this.#tail = slot
     this.#tailSequence = sequence
   }
@@ -77,7 +84,7 @@ export class ReadyList {
     else this.#popReturned()
     const c = this.#slots.chunk(slot)
     const i = slot & SLOT_MASK
-    c.flags[i] = (c.flags[i] as number) & ~Flag.linked
+    c.flags[i] = (c.flags[i] as number) & ~this.#flag
     this.#linked--
   }
 
@@ -93,6 +100,20 @@ export class ReadyList {
     this.#stale = 0
   }
 
+  #nextOf(slot: number): number {
+    const c = this.#slots.chunk(slot)
+    return ((this.#flag === Flag.linked ? c.next : c.deadNext) as Uint32Array)[slot & SLOT_MASK] as number
+  }
+
+  #setNext(slot: number, next: number): void {
+    const c = this.#slots.chunk(slot)
+    if (this.#flag === Flag.linked) c.next[slot & SLOT_MASK] = next
+    else {
+      c.deadNext ??= new Uint32Array(CHUNK_SLOTS)
+      c.deadNext[slot & SLOT_MASK] = next
+    }
+  }
+
   #isMember(slot: number): boolean {
     return this.#slots.chunk(slot).state[slot & SLOT_MASK] === this.#state
   }
@@ -100,14 +121,14 @@ export class ReadyList {
   #unlink(slot: number): void {
     const c = this.#slots.chunk(slot)
     const i = slot & SLOT_MASK
-    c.flags[i] = (c.flags[i] as number) & ~Flag.linked
+    c.flags[i] = (c.flags[i] as number) & ~this.#flag
     this.#linked--
     if (this.#stale > 0) this.#stale--
-    if (c.state[i] === State.zombie && ((c.flags[i] as number) & Flag.batched) === 0) this.#slots.release(slot)
+    if (c.state[i] === State.zombie && ((c.flags[i] as number) & HELD) === 0) this.#slots.release(slot)
   }
 
   #popHead(): void {
-    this.#head = this.#slots.chunk(this.#head).next[this.#head & SLOT_MASK] as number
+    this.#head = this.#nextOf(this.#head)
     if (this.#head === NONE) this.#tail = NONE
   }
 
@@ -118,12 +139,11 @@ export class ReadyList {
     this.#head = NONE
     this.#tail = NONE
     while (slot !== NONE) {
-      const c = this.#slots.chunk(slot)
-      const next = c.next[slot & SLOT_MASK] as number
+      const next = this.#nextOf(slot)
       if (this.#isMember(slot)) {
         if (this.#tail === NONE) this.#head = slot
-        else this.#slots.chunk(this.#tail).next[this.#tail & SLOT_MASK] = slot
-        c.next[slot & SLOT_MASK] = NONE
+        else this.#setNext(this.#tail, slot)
+        this.#setNext(slot, NONE)
         this.#tail = slot
       } else this.#unlink(slot)
       slot = next

@@ -30,7 +30,12 @@ export const Flag = {
   batched: 16,
   /** Leased from the dead: without an ack it is dead again when the lease ends. */
   fromDead: 32,
+  /** The lane of the dead links to the slot. */
+  deadLinked: 64,
 } as const
+
+/** A slot with any of these is not free yet when its message is gone. */
+export const HELD = Flag.linked | Flag.batched | Flag.deadLinked
 
 /** One column set; `i` below is always slot & SLOT_MASK. */
 export class Chunk {
@@ -56,6 +61,8 @@ export class Chunk {
   /** Monotonic instant of its end of life; 0: none. */
   expires: Float64Array | undefined
   ended: Float64Array | undefined
+  /** Next in the lane of the dead: one leased from there stays linked while it stands in another line. */
+  deadNext: Uint32Array | undefined
   note: BlobColumns | undefined
   kept: BlobColumns | undefined
   dedup: (string | undefined)[] | undefined
@@ -242,6 +249,7 @@ export class Slots {
       if (c.group !== undefined) each += 4
       if (c.expires !== undefined) each += 8
       if (c.ended !== undefined) each += 8
+      if (c.deadNext !== undefined) each += 4
       if (c.note !== undefined) each += 12
       if (c.kept !== undefined) each += 12
       if (c.dedup !== undefined) each += 8
