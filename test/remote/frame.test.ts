@@ -4,8 +4,7 @@ import { FrameDecoder } from '../../src/wire/remote/decoder.ts'
 import { FrameError } from '../../src/wire/remote/fault.ts'
 import { encodeFrame, type Frame } from '../../src/wire/remote/frame.ts'
 
-const bytesOf = (...frames: readonly Frame[]): Uint8Array =>
-  Buffer.concat(frames.flatMap((frame) => encodeFrame(frame)))
+const bytesOf = (...frames: readonly Frame[]): Uint8Array => Buffer.concat(frames.map((frame) => encodeFrame(frame)))
 
 function decodeAll(chunks: readonly Uint8Array[], frameBytesMax?: number): Frame[] {
   const decoder = new FrameDecoder(frameBytesMax)

@@ -30,10 +30,9 @@ export class Outbox {
   /** Encodes now, so the frame's values may change afterwards. Throws FrameError when it is over the limit; then nothing was said. */
   say(frame: Frame): void {
     if (this.#ending || this.#stream.destroyed) return
-    for (const part of encodeFrame(frame, this.#frameBytesMax)) {
-      this.#parts.push(part)
-      this.#heldBytes += part.length
-    }
+    const bytes = encodeFrame(frame, this.#frameBytesMax)
+    this.#parts.push(bytes)
+    this.#heldBytes += bytes.length
     if (this.#scheduled) return
     this.#scheduled = true
     process.nextTick(() => {

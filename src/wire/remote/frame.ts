@@ -22,7 +22,7 @@
  * `bye` from the answerer: every request not answered before it has had and will have no effect.
  * A stream that ends without `bye` leaves the open requests unknown.
  */
-import { Packr } from 'msgpackr'
+import { Packr, RESERVE_START_SPACE } from 'msgpackr'
 import { checkBody } from './check.ts'
 import { FrameError } from './fault.ts'
 
@@ -59,14 +59,14 @@ const BYE = 8
 const codec = new Packr({ useRecords: false, mapsAsObjects: true, copyBuffers: true, moreTypes: false })
 
 /** The whole frame, length included. Throws FrameError when the body is over `frameBytesMax`. */
-export function encodeFrame(frame: Frame, frameBytesMax: number = FRAME_BYTES_MAX): Uint8Array[] {
-  const body = codec.pack(elementsOf(frame))
-  if (body.length > frameBytesMax) {
-    throw new FrameError(`a ${frame.kind} frame of ${body.length} bytes is over the limit of ${frameBytesMax} bytes`)
+export function encodeFrame(frame: Frame, frameBytesMax: number = FRAME_BYTES_MAX): Uint8Array {
+  const bytes = codec.pack(elementsOf(frame), RESERVE_START_SPACE | LENGTH_BYTES)
+  const bodyBytes = bytes.length - LENGTH_BYTES
+  if (bodyBytes > frameBytesMax) {
+    throw new FrameError(`a ${frame.kind} frame of ${bodyBytes} bytes is over the limit of ${frameBytesMax} bytes`)
   }
-  const length = new Uint8Array(LENGTH_BYTES)
-  new DataView(length.buffer).setUint32(0, body.length)
-  return [length, body]
+  bytes.writeUInt32BE(bodyBytes, 0)
+  return bytes
 }
 
 /** `body` without its length. Throws FrameError on anything that is not exactly one frame. */
