@@ -2,7 +2,7 @@
  * Cancelling and retrying by id. A waiting task is leased and acked as cancelled. A running one is told twice: by an
  * announcement, heard at once, and by a record, which its worker (or the next one) finds if it did not hear.
  */
-import type { Port } from '../client/port.ts'
+import type { Port, SimpleStep } from '../client/port.ts'
 import { SpindleError } from '../model/errors.ts'
 import type { Delivery, MessageId, MessageView } from '../model/message.ts'
 import { cancelledKept } from './ending.ts'
@@ -19,8 +19,17 @@ export function cancelKey(id: MessageId): string {
   return `${CANCEL_PREFIX}${id}`
 }
 
-/** false: it had ended already. Rejects with `not-found`. `retainMs`: how long its status stays. */
-export async function cancelTask(port: Port, id: MessageId, retainMs: number): Promise<boolean> {
+export interface CancelParts {
+  readonly port: Port
+  /** How long the status of the cancelled task stays, ms. */
+  readonly retainMs: number
+  /** What must be stored together with the end of this task: its webhook. */
+  readonly alongside: (delivery: Delivery) => Promise<readonly SimpleStep[]>
+}
+
+/** false: it had ended already. Rejects with `not-found`. */
+export async function cancelTask(id: MessageId, parts: CancelParts): Promise<boolean> {
+  const { port } = parts
   for (let turn = 0; turn < TURNS_MAX; turn++) {
     const view = await port.find(id)
     if (view === undefined) {
@@ -33,7 +42,7 @@ export async function cancelTask(port: Port, id: MessageId, retainMs: number): P
         return false
       case 'ready':
       case 'delayed':
-        if (await cancelWaiting(port, view, retainMs)) return true
+        if (await cancelWaiting(view, parts)) return true
         break
       case 'leased':
         if (await cancelRunning(port, id)) return true
@@ -45,7 +54,7 @@ export async function cancelTask(port: Port, id: MessageId, retainMs: number): P
   throw new SpindleError('timeout', `cancel task ${id}, which did not stand still`)
 }
 
-async function cancelWaiting(port: Port, { id, queue }: MessageView, retainMs: number): Promise<boolean> {
+async function cancelWaiting({ id, queue }: MessageView, { port, retainMs, alongside }: CancelParts): Promise<boolean> {
   const [delivery] = await port.receive({
     queue,
     max: 1,
@@ -54,8 +63,9 @@ async function cancelWaiting(port: Port, { id, queue }: MessageView, retainMs: n
   })
   if (delivery === undefined) return false
   const how = retainMs === 0 ? ({ kind: 'ack' } as const) : ({ kind: 'ack', keep: cancelledKept(), retainMs } as const)
-  const [outcome] = await port.settle([{ receipt: delivery.receipt, how, id }])
-  return outcome?.kind === 'settled'
+  const settle = { kind: 'settle', receipt: delivery.receipt, how, id } as const
+  await port.transact([settle, ...(await alongside(delivery))])
+  return true
 }
 
 /** true: it still ran once the request was on record, so that its worker finds it whatever happens. */

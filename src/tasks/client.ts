@@ -16,7 +16,8 @@ import { stopOnSignals } from './signals.ts'
 import { StoreTimes } from './store-times.ts'
 import { queueOf, TaskQueues } from './task-queue.ts'
 import type { AnyTask, EnqueueOptions, Job, TaskDefinition, Worker, WorkOptions } from './types.ts'
-import { type Post, type WebhookTask, webhookTask } from './webhook.ts'
+import { type Post, WEBHOOK_TASK, type WebhookTask, webhookTask } from './webhook.ts'
+import { WEBHOOK_CHANNEL, Webhooks } from './webhooks.ts'
 import { TaskWorker, type TaskWorkerParts, type WorkedQueue } from './worker.ts'
 
 const CONCURRENCY_DEFAULT = 10
@@ -47,6 +48,7 @@ export class TaskClient {
   readonly #enqueuer: Enqueuer
   readonly #jobParts: JobParts
   readonly #webhook: WebhookTask
+  readonly #webhooks: Webhooks
   readonly #waits = new Set<Changes>()
   readonly #workers = new Set<Worker>()
 
@@ -56,8 +58,9 @@ export class TaskClient {
     this.#parts = parts
     this.#queues = new TaskQueues(port)
     this.#enqueuer = new Enqueuer({ port, clock, queues: this.#queues, storeTimes })
-    this.#jobParts = { port, clock, queues: this.#queues, storeTimes, waits: this.#waits }
     this.#webhook = webhookTask(parts.post)
+    this.#webhooks = new Webhooks({ port, clock, enqueuer: this.#enqueuer, task: this.#webhook })
+    this.#jobParts = { port, clock, queues: this.#queues, storeTimes, webhooks: this.#webhooks, waits: this.#waits }
   }
 
   /** Resolves once the task is durable. Rejects `invalid-input` (with `issues`), `too-large`, `queue-full`, `disk-full`. */
@@ -91,10 +94,13 @@ export class TaskClient {
     const { concurrency = CONCURRENCY_DEFAULT, drainMs = DRAIN_MS_DEFAULT, ended, renew = true } = options
     checkWork(tasks, { concurrency, drainMs })
     for (const task of tasks) await this.#queues.declare(task)
-    const webhooks = new WebhookSideline(() => this.#workWebhooks(drainMs))
-    const worker = this.#start(tasks, { concurrency, drainMs, ended, renew, webhookDue: () => webhooks.start() })
-    if ((await this.#parts.port.measure([queueOf(this.#webhook)])).length > 0) webhooks.start()
-    const all = webhooks.beside(worker)
+    const { port } = this.#parts
+    const sideline = new WebhookSideline(() => this.#workWebhooks(drainMs))
+    const unlisten = port.listen(WEBHOOK_CHANNEL, () => sideline.start())
+    const worker = this.#start(tasks, { concurrency, drainMs, ended, renew })
+    if ((await port.measure([WEBHOOK_TASK])).length > 0) sideline.start()
+    const all = sideline.beside(worker)
+    all.stopped.then(unlisten, unlisten)
     this.#workers.add(all)
     const forget = (): boolean => this.#workers.delete(all)
     all.stopped.then(forget, forget)
@@ -111,14 +117,12 @@ export class TaskClient {
 
   async #workWebhooks(drainMs: number): Promise<Worker> {
     await this.#queues.declare(this.#webhook)
-    const noFurther = (): void => {}
-    const options = { concurrency: WEBHOOK_CONCURRENCY, drainMs, ended: undefined, renew: true, webhookDue: noFurther }
-    return this.#start([this.#webhook], options)
+    return this.#start([this.#webhook], { concurrency: WEBHOOK_CONCURRENCY, drainMs, ended: undefined, renew: true })
   }
 
   #start(
     tasks: readonly AnyTask[],
-    options: Pick<TaskWorkerParts, 'concurrency' | 'drainMs' | 'ended' | 'webhookDue'> & { readonly renew: boolean },
+    options: Pick<TaskWorkerParts, 'concurrency' | 'drainMs' | 'ended'> & { readonly renew: boolean },
   ): TaskWorker {
     const { port, clock, random, limits, log } = this.#parts
     const queues = [...new Set(tasks.map(queueOf))]
@@ -132,7 +136,7 @@ export class TaskClient {
       log,
       deadlines: new Deadlines(clock),
       enqueuer: this.#enqueuer,
-      webhook: this.#webhook,
+      webhooks: this.#webhooks,
       queues: queues.map((queue) => this.#worked(queue)),
       find: (type, queue) => (type === undefined ? onlyTaskOf(queue, tasks) : byName.get(type)),
     })

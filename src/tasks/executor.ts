@@ -17,7 +17,7 @@ import type { Random } from '../runtime/random.ts'
 import { defaultBackoff, delayBefore } from './backoff.ts'
 import { cancelKey } from './cancel.ts'
 import type { Deadlines } from './deadlines.ts'
-import { type Ending, encodeKept, finalStatus, settlementOf, waitMsOf } from './ending.ts'
+import { type Ending, encodeKept, settlementOf, waitMsOf } from './ending.ts'
 import type { Enqueuer } from './enqueue.ts'
 import { Progress, progressKey } from './progress.ts'
 import { type ContextParts, Run, RunContext } from './run.ts'
@@ -26,7 +26,7 @@ import { describeError, type Interruption, isPermanent, TaskInterrupted } from '
 import { attemptsOf, retainMsOf } from './task-queue.ts'
 import type { AnyTask, TaskEnd } from './types.ts'
 import { type Checked, check, invalidInput } from './validation.ts'
-import type { WebhookTask } from './webhook.ts'
+import type { Webhooks } from './webhooks.ts'
 
 /** How long an interrupted handler may take to stop, ms. */
 export const ABORT_GRACE_MS = 1_000
@@ -40,13 +40,11 @@ export interface ExecutorParts {
   readonly deadlines: Deadlines
   readonly settler: Settler
   readonly enqueuer: Enqueuer
-  readonly webhook: WebhookTask
+  readonly webhooks: Webhooks
   /** The definition of this type; messages without a type go by their queue. */
   readonly find: (type: string | undefined, queue: string) => AnyTask | undefined
   /** The run gave its slot back; its end is on the way to the store. */
   readonly released: (run: Run) => void
-  /** A webhook waits to be delivered. */
-  readonly webhookDue: () => void
   readonly ended: ((end: TaskEnd) => void) | undefined
 }
 
@@ -228,7 +226,7 @@ export class Executor {
     const { settler } = this.#parts
     settler.unit(this.#stepsOf(run, ending), (outcome, fault) => {
       if (outcome === 'settled') {
-        if (webhookOf(run, ending) !== undefined) this.#parts.webhookDue()
+        if (webhookOf(run, ending) !== undefined) this.#parts.webhooks.announce()
         this.#tell(run, ending)
       } else if (outcome === 'aborted' && run.followUps !== undefined) this.#endWithoutFollowUps(run, fault)
       else this.#tell(run, { kind: 'lost' }, fault)
@@ -257,17 +255,7 @@ export class Executor {
       await declared
       steps.push(await step)
     }
-    const url = webhookOf(run, ending)
-    if (url !== undefined) {
-      const status = finalStatus(
-        ending,
-        { delivery: run.delivery, task: run.taskName, delayMs: run.head.task.delayMs, runMs: run.runMs },
-        this.#parts.clock.wallMs(),
-      )
-      const { declared, step } = this.#parts.enqueuer.step(this.#parts.webhook, { url, status })
-      await declared
-      steps.push(await step)
-    }
+    steps.push(...(await this.#parts.webhooks.steps({ delivery: run.delivery, ending, runMs: run.runMs })))
     return steps
   }
 
@@ -279,15 +267,19 @@ export class Executor {
         fault === undefined ? 'the lease was lost before the task ended' : 'the end of a task could not be stored'
       log.warn(told, { task: run.taskName, id: run.id, ...(fault === undefined ? {} : { fault }) })
     }
-    ended?.({
-      id: run.id,
-      task: run.taskName,
-      queue: delivery.queue,
-      attempt: delivery.attempts,
-      outcome: ending.kind === 'failed' && ending.discard ? 'discarded' : ending.kind,
-      runMs: runMs ?? 0,
-      ...('error' in ending ? { error: ending.error } : {}),
-    })
+    try {
+      ended?.({
+        id: run.id,
+        task: run.taskName,
+        queue: delivery.queue,
+        attempt: delivery.attempts,
+        outcome: ending.kind === 'failed' && ending.discard ? 'discarded' : ending.kind,
+        runMs: runMs ?? 0,
+        ...('error' in ending ? { error: ending.error } : {}),
+      })
+    } catch (thrown) {
+      log.error('the ended() of a worker threw', { task: run.taskName, id: run.id, thrown })
+    }
   }
 }
 

@@ -10,6 +10,7 @@ import { hasEnded, statusOf } from './status.ts'
 import type { StoreTimes } from './store-times.ts'
 import { retainMsOf, type TaskQueues } from './task-queue.ts'
 import type { Job, TaskError, TaskStatus } from './types.ts'
+import type { Webhooks } from './webhooks.ts'
 
 /** Backstops for announcements that were lost, ms. */
 const RESULT_BEAT_MS = 5_000
@@ -22,6 +23,7 @@ export interface JobParts {
   readonly clock: Clock
   readonly queues: TaskQueues
   readonly storeTimes: StoreTimes
+  readonly webhooks: Webhooks
   /** Waits under way; whoever closes the client ends them. */
   readonly waits: Set<Changes>
 }
@@ -91,9 +93,10 @@ export class TaskJob<Output> implements Job<Output> {
   }
 
   cancel(): Promise<boolean> {
-    const { port, queues } = this.#parts
+    const { port, queues, webhooks } = this.#parts
     const task = this.task === undefined ? undefined : queues.named(this.task)
-    return cancelTask(port, this.id, task === undefined ? RETAIN_MS_UNKNOWN : retainMsOf(task))
+    const retainMs = task === undefined ? RETAIN_MS_UNKNOWN : retainMsOf(task)
+    return cancelTask(this.id, { port, retainMs, alongside: (delivery) => webhooks.ofCancelled(delivery) })
   }
 
   retry(): Promise<boolean> {

@@ -10,6 +10,8 @@ import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 
 export interface Rig {
   readonly clock: VirtualClock
+  /** Milliseconds since this rig was set up. */
+  readonly elapsedMs: () => number
   readonly port: Port
   readonly tasks: TaskClient
   /** Another client of the same store, as another process would have. */
@@ -27,6 +29,7 @@ export interface RigParts {
 /** Tasks over the plain engine, in virtual time. */
 export async function rig(parts: RigParts = {}): Promise<Rig> {
   const clock = new VirtualClock()
+  const startedMs = clock.monotonicMs()
   const warnings: string[] = []
   const note = (message: string): unknown => warnings.push(message)
   const log: Log = { info() {}, warn: note, error: note }
@@ -49,6 +52,7 @@ export async function rig(parts: RigParts = {}): Promise<Rig> {
   }
   return {
     clock,
+    elapsedMs: () => clock.monotonicMs() - startedMs,
     port: broker,
     tasks: another(parts),
     another,

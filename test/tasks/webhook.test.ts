@@ -20,7 +20,7 @@ describe('a webhook', () => {
     on = await rig({
       random: HALF,
       post: async (url, body, signal) => {
-        posts.push({ url: url.href, body: JSON.parse(body), atMs: on.clock.monotonicMs() })
+        posts.push({ url: url.href, body: JSON.parse(body), atMs: on.elapsedMs() })
         const answer = answers.shift() ?? 204
         if (answer instanceof Error) throw answer
         if (answer === 0) await sleep(on.clock, 3_600_000, signal)
@@ -72,6 +72,15 @@ describe('a webhook', () => {
       { url: 'https://example.com/cancelled', body: { state: 'cancelled' } },
       { url: 'https://example.com/failed', body: { state: 'failed', reason: 'exhausted', error: { message: 'down' } } },
     ])
+  })
+
+  it('tells of a task that was cancelled before it ran, also while workers are idle', async () => {
+    const quick = task('quick', { input: NOTHING, run: () => 1 })
+    await on.tasks.work([quick])
+    const job = await on.tasks.enqueue(quick, {}, { webhook: 'https://example.com/done', delayMs: 60_000 })
+    expect(await job.cancel()).toBe(true)
+    await on.clock.advance(1_000)
+    expect(posts).toMatchObject([{ body: { id: job.id, task: 'quick', state: 'cancelled', attempts: 1 } }])
   })
 
   it('is not sent after a redirect, nor again after 410', async () => {
