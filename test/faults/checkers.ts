@@ -149,7 +149,10 @@ function atomicUnits(log: FaultLog, seen: Seen, at: number): string[] {
     if (facts.some((fact) => fact.invokedAt > at || (fact.answer !== undefined && fact.answer.at <= at))) continue
     const applied = [
       ...unit.adds.map((send) => present.has(send.key)),
-      ...unit.ends.filter((end) => end.how === 'ack').map((end) => !present.has(end.key)),
+      // A relaxed message may be gone by the cut itself, and another by another call: that says nothing about this ack.
+      ...unit.ends
+        .filter((end) => end.how === 'ack' && log.sends.get(end.key)?.relaxed !== true && !endedOtherwise(log, end, at))
+        .map((end) => !present.has(end.key)),
     ]
     if (applied.includes(true) && applied.includes(false))
       problems.push(`torn: the unit of ${facts.map((fact) => fact.key).join(', ')} was applied in part`)
@@ -198,6 +201,14 @@ function records(log: FaultLog, seen: Seen, at: number): string[] {
       problems.push(`record ${key} is ${value}, not one of ${allowed.join(', ')}`)
   }
   return problems
+}
+
+function endedOtherwise(log: FaultLog, end: EndFact, at: number): boolean {
+  const { queue } = log.sends.get(end.key) ?? {}
+  return (
+    log.ends.some((other) => other !== end && other.key === end.key && other.how === 'ack' && other.invokedAt <= at) ||
+    log.takes.some((take) => take.queue === queue && take.invokedAt <= at && !answered(take.answeredAt, at))
+  )
 }
 
 function isSettled(end: EndFact, at: number): boolean {

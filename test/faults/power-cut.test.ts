@@ -68,7 +68,7 @@ describe('a power cut', () => {
     const { engine } = await openStore(disk)
     await declareQueues(engine)
     const workload = new Workload(seededRandom(22))
-    for (let round = 0; round < (longRun ? 200 : 12); round++) {
+    for (let round = 0; round < (longRun ? 60 : 8); round++) {
       for (let bursts = 0; bursts < 10; bursts++) await workload.burst(engine)
       const at = workload.log.now
       const first = disk.powerCut({ random })

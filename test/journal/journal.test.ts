@@ -92,6 +92,40 @@ describe('journal', () => {
     expect(read(again.journal, early)).toBe('early')
   })
 
+  it('reads a range of which a part is on the disk, a part being written and a part still open', async () => {
+    const { journal } = await openRig()
+    const first = put(journal, 'A'.repeat(600))
+    await journal.sync()
+    put(journal, 'B'.repeat(600))
+    const written = journal.flush()
+    put(journal, 'C'.repeat(600))
+    const last = put(journal, 'D'.repeat(10))
+    const read = (): string =>
+      journal
+        .readContent(first.segment, first.offset, last.offset + 10 - first.offset)
+        .toString('latin1')
+        .replace(/[^A-D]/g, '')
+    const whole = 'A'.repeat(600) + 'B'.repeat(600) + 'C'.repeat(600) + 'D'.repeat(10)
+    expect(read()).toBe(whole)
+    await undefined
+    expect(read()).toBe(whole)
+    await written
+    expect(read()).toBe(whole)
+  })
+
+  it('reads the whole of a segment that was left but is not written yet', async () => {
+    const { journal } = await openRig()
+    const texts: string[] = []
+    for (let index = 0; journal.segmentIds().length === 1; index++) {
+      if (!journal.hasRoom(3_000)) await journal.makeRoom(3_000)
+      texts.push(`${index};`.padEnd(3_000, '-'))
+      put(journal, texts[index] as string)
+    }
+    const [first] = journal.segments()
+    const all = journal.readContent(1, 0, first?.bytes ?? 0).toString('latin1')
+    for (const text of texts.slice(0, -1)) expect(all).toContain(text)
+  })
+
   it('knows where a payload is, in replay as at reserve', async () => {
     const { disk, journal } = await openRig()
     const places = [put(journal, 'a'), put(journal, 'bb'), put(journal, 'ccc')]

@@ -33,3 +33,8 @@ export class ChunkBuffers {
     if (buffer.length === CHUNK_BYTES && this.#idle.length < BUFFERS_KEPT) this.#idle.push(buffer)
   }
 }
+
+/** Does it hold something of `[from, to)` of that segment? */
+export function overlaps(chunk: Chunk, segment: number, from: number, to: number): boolean {
+  return chunk.segment === segment && from < chunk.fileOffset + chunk.used && to > chunk.fileOffset
+}

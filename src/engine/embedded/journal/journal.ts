@@ -16,7 +16,7 @@ import { SpindleError } from '../../../model/errors.ts'
 import type { Clock, Timer } from '../../../runtime/clock.ts'
 import type { Disk } from '../../../runtime/disk.ts'
 import type { Log } from '../../../runtime/log.ts'
-import { CHUNK_BYTES, type Chunk } from './chunk.ts'
+import { CHUNK_BYTES, type Chunk, overlaps } from './chunk.ts'
 import {
   KIND_SEGMENTS,
   MARKER_BYTES,
@@ -217,18 +217,19 @@ export class Journal {
     return this.#writer.flush()
   }
 
-  /** A copy of `length` bytes of a payload, from memory or by a blocking read. Unverified: keep a CRC beside what must be checked. */
+  /** A copy of `length` bytes, from memory as far as they are not written yet, else by a blocking read. Unverified: keep a CRC beside what must be checked. */
   readContent(segment: number, offset: number, length: number): Buffer {
-    const open = this.#open
-    const inOpen = segment === open.segment && offset >= open.fileOffset
-    const chunk = inOpen ? open : this.#writer.chunkAt(segment, offset)
-    if (chunk !== undefined) {
-      const at = offset - chunk.fileOffset
-      return Buffer.from(chunk.buffer.subarray(at, at + length))
-    }
+    const pending = this.#writer.pendingIn(segment, offset, offset + length)
+    if (overlaps(this.#open, segment, offset, offset + length)) pending.push(this.#open)
+    const first = pending[0]
     const bytes = Buffer.allocUnsafe(length)
-    if (this.#table.fileOf(segment).file.readSync(bytes, offset) < length)
-      throw corrupt(this.#disk, `segment ${segment} ends before offset ${offset + length}`)
+    const inMemory = first !== undefined && first.fileOffset <= offset && pending.length === 1
+    if (!inMemory || first.fileOffset + first.used < offset + length) this.#readStored(segment, offset, bytes)
+    for (const chunk of pending) {
+      const from = Math.max(offset, chunk.fileOffset)
+      const to = Math.min(offset + length, chunk.fileOffset + chunk.used)
+      chunk.buffer.copy(bytes, from - offset, from - chunk.fileOffset, to - chunk.fileOffset)
+    }
     return bytes
   }
 
@@ -318,6 +319,14 @@ export class Journal {
       onIdle: () => this.#armIdleMarker(),
       onProgress: () => this.#spares.progress(this.#open.fileOffset / this.#openSegmentBytes),
     }
+  }
+
+  #readStored(segment: number, offset: number, bytes: Buffer): void {
+    const file = this.#table.find(segment)
+    // A segment that is no file yet holds nothing but what is in memory.
+    if (file === undefined && this.#table.has(segment)) return
+    if (this.#table.fileOf(segment).file.readSync(bytes, offset) < bytes.length)
+      throw corrupt(this.#disk, `segment ${segment} ends before offset ${offset + bytes.length}`)
   }
 
   async #begin(): Promise<void> {

@@ -251,7 +251,7 @@ export class SpareSegments {
         const end = Math.min(at + FILL_SLICE_BYTES, bytes)
         await this.#myTurn(end / bytes)
         await file.write(end - at === zeros.length ? zeros : zeros.subarray(0, end - at), at)
-        await file.datasync()
+        if (!this.#abandoned) await file.datasync()
       }
       if (this.#stopped) {
         await file.close()

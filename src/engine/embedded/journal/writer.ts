@@ -5,7 +5,7 @@
 import { SpindleError } from '../../../model/errors.ts'
 import type { Disk, DiskFile } from '../../../runtime/disk.ts'
 import type { Log } from '../../../runtime/log.ts'
-import { type Chunk, ChunkBuffers } from './chunk.ts'
+import { type Chunk, ChunkBuffers, overlaps } from './chunk.ts'
 import type { Position } from './journal.ts'
 import type { SegmentTable } from './segment-table.ts'
 
@@ -130,12 +130,11 @@ export class JournalWriter {
     }
   }
 
-  /** The chunk not yet written that holds this place. */
-  chunkAt(segment: number, offset: number): Chunk | undefined {
-    const holds = (chunk: Chunk): boolean =>
-      chunk.segment === segment && offset >= chunk.fileOffset && offset < chunk.fileOffset + chunk.used
-    if (this.#writing !== undefined && holds(this.#writing)) return this.#writing
-    return this.#queue.find(holds)
+  /** The chunks not yet written that hold something of that range, in order. */
+  pendingIn(segment: number, from: number, to: number): Chunk[] {
+    if (this.#writing === undefined && this.#queue.length === 0) return []
+    const chunks = this.#writing === undefined ? this.#queue : [this.#writing, ...this.#queue]
+    return chunks.filter((chunk) => overlaps(chunk, segment, from, to))
   }
 
   fail(doing: string, cause: unknown): void {

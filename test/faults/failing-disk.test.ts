@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest'
+import { seededRandom } from '../../src/runtime/random.ts'
+import { FaultDisk, type FaultKind } from '../../src/testing/fault-disk.ts'
+import { declareQueues, longRun, look, makeStore, openStore } from './store.ts'
+import { verify } from './verify.ts'
+import { Workload } from './workload.ts'
+
+const FAILURES = 500
+
+describe('a failing disk', () => {
+  for (const kind of ['write', 'sync', 'any'] as const)
+    it(`the n-th ${kind} fails: nothing is acknowledged from then on, every call says poisoned, a reopen recovers`, async () => {
+      const step = longRun ? 1 : 23
+      for (let n = 1 + (kind.length % step); n <= FAILURES; n += step) await failNth(n, kind)
+    }, 3_600_000)
+
+  it('a failed sync is never tried again', async () => {
+    const disk = new FaultDisk()
+    const { engine } = await openStore(disk)
+    await declareQueues(engine)
+    const workload = new Workload(seededRandom(5))
+    for (let bursts = 0; bursts < 5; bursts++) await workload.burst(engine)
+    disk.failNth(1, 'sync')
+    while (disk.faults === 0) await workload.burst(engine)
+    const { sync } = disk.calls
+    for (let bursts = 0; bursts < 20; bursts++) await workload.burst(engine)
+    await engine.close()
+    expect(disk.calls.sync).toBe(sync)
+  })
+})
+
+async function failNth(n: number, kind: FaultKind): Promise<void> {
+  const disk = new FaultDisk()
+  const workload = new Workload(seededRandom(n))
+  const random = seededRandom(n)
+  disk.failNth(n, kind)
+  const { engine } = makeStore(disk)
+  let opened = true
+  await engine
+    .open()
+    .then(() => declareQueues(engine))
+    .catch(() => {
+      opened = false
+    })
+  while (opened && disk.faults === 0 && workload.operations < 3_000) await workload.burst(engine)
+  expect(disk.faults, `${kind} ${n}`).toBe(1)
+  if (opened) {
+    const answeredAt = workload.log.now
+    const answers = [...workload.log.sends.values()].filter(({ answer }) => answer?.kind === 'stored').length
+    for (let bursts = 0; bursts < 3; bursts++) await workload.burst(engine)
+    const poisoned = { code: 'poisoned' }
+    await expect(
+      engine.commit([{ ops: [{ kind: 'record', key: 'after', value: Buffer.from('x') }] }]),
+    ).rejects.toMatchObject(poisoned)
+    await expect(engine.lease({ queue: 'plain', max: 1, lease: { kind: 'clock' } })).rejects.toMatchObject(poisoned)
+    await expect(engine.measure()).rejects.toMatchObject(poisoned)
+    expect([...workload.log.sends.values()].filter(({ answer }) => answer?.kind === 'stored')).toHaveLength(answers)
+    expect(workload.log.deliveries.every(({ at }) => at <= answeredAt)).toBe(true)
+    expect(new Set(workload.faults)).toEqual(new Set(['poisoned']))
+  }
+  await engine.close()
+  const at = workload.log.now
+  for (const mode of ['lost', 'torn'] as const) {
+    const cut = disk.powerCut({ random, mode })
+    if (opened) expect(await verify(workload, { disk: cut, fault: 'power cut', at }), `${kind} ${n}`).toEqual([])
+    else await openStore(cut).then((again) => again.engine.close())
+  }
+  if (opened) expect(await verify(workload, { disk: disk.crash(), fault: 'power cut', at }), `${kind} ${n}`).toEqual([])
+}
+
+describe('a full disk', () => {
+  it('refuses appends, goes on with leases and acks, and resumes by itself', async () => {
+    const points = longRun ? 200 : 12
+    for (let point = 0; point < points; point++) {
+      const random = seededRandom(1_000 + point)
+      const disk = new FaultDisk()
+      const { engine, clock } = await openStore(disk)
+      await declareQueues(engine)
+      const workload = new Workload(random)
+      const bursts = Math.floor((point / points) * 120)
+      for (let burst = 0; burst < bursts; burst++) await workload.burst(engine)
+      await clock.advance(0)
+      disk.capacityBytes = disk.files().reduce((sum, { bytes }) => sum + bytes, 0) + Math.floor(random.float() * 70_000)
+      for (let burst = 0; burst < 400 && !workload.faults.includes('disk-full'); burst++) await workload.burst(engine)
+      expect(new Set(workload.faults), `point ${point}`).toEqual(new Set(['disk-full']))
+
+      // Receiving and settling go on.
+      const settled: string[] = []
+      for (let round = 0; round < 20; round++) {
+        const taken = await engine.lease({ queue: 'plain', max: 5, lease: { kind: 'clock' } })
+        const units = taken.map(({ receipt }) => ({
+          ops: [{ kind: 'settle', receipt, how: { kind: 'ack' } } as const],
+        }))
+        for (const [outcome] of await engine.commit(units)) settled.push(outcome?.kind ?? '')
+        if (taken.length === 0) break
+      }
+      expect(new Set(settled), `point ${point}`).toEqual(settled.length > 0 ? new Set(['settled']) : new Set())
+      const left = await look(engine)
+
+      // Space comes back.
+      disk.capacityBytes = Number.POSITIVE_INFINITY
+      await clock.advance(20_000)
+      const append = {
+        kind: 'append',
+        queue: 'plain',
+        message: { content: { body: Buffer.from('resumed|'), head: new Uint8Array(0) } },
+      } as const
+      const [outcomes] = await engine.commit([{ ops: [append] }])
+      expect(outcomes?.[0]?.kind, `point ${point}`).toBe('stored')
+      const { engine: again } = await openStore(disk.powerCut({ mode: 'lost' }))
+      const after = await look(again)
+      const keys = (seen: typeof left): string[] =>
+        seen.messages.filter(({ queue, key }) => queue !== 'loose' && key !== 'resumed').map(({ key }) => key)
+      expect(keys(after).sort()).toEqual(keys(left).sort())
+      expect(after.messages.some(({ key }) => key === 'resumed')).toBe(true)
+      await again.close()
+      await engine.close()
+    }
+  }, 3_600_000)
+})
