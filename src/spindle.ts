@@ -75,6 +75,14 @@ export class Spindle {
     return this.#tasks.enqueue(task, input, options)
   }
 
+  /** One sync for all. Every input is validated before any is stored; a refusal by the store rejects and says how many were stored. */
+  enqueueMany<N extends string, S extends StandardSchemaV1, O>(
+    task: TaskDefinition<N, S, O>,
+    items: readonly { readonly input: StandardSchemaV1.InferInput<S>; readonly options?: EnqueueOptions }[],
+  ): Promise<Job<O>[]> {
+    return this.#tasks.enqueueMany(task, items)
+  }
+
   /** The job of an id that was handed out earlier, in whatever process. */
   job<N extends string, S extends StandardSchemaV1, O>(id: string, task: TaskDefinition<N, S, O>): Job<O>
   job(id: string): Job<unknown>

@@ -35,10 +35,6 @@ export interface DecodedHead {
   readonly task: TaskMeta
 }
 
-export interface DecodedContent extends DecodedHead {
-  readonly body: unknown
-}
-
 const BYTES = 0
 const TEXT = 1
 const JSON_KIND = 2
@@ -73,11 +69,6 @@ const NO_META: ContentMeta = Object.freeze({})
 /** As `encodeContent`, but a string or bytes become JSON too: the inputs of tasks. */
 export function encodeJsonContent(body: unknown, meta: ContentMeta): Content {
   return { body: encodeJson(body), head: encodeHead(JSON_KIND, meta) }
-}
-
-export function decodeContent(content: Content): DecodedContent {
-  const head = decodeHead(content.head)
-  return { ...head, body: decodeBody(head.kind, content.body) }
 }
 
 /** Never throws: a head that cannot be read is that of plain bytes. The answer is shared; it is frozen. */

@@ -12,6 +12,7 @@ import type { Changes } from './changes.ts'
 import { Deadlines } from './deadlines.ts'
 import { Enqueuer } from './enqueue.ts'
 import { type JobParts, TaskJob } from './job.ts'
+import { sweepLeftovers } from './leftovers.ts'
 import { stopOnSignals } from './signals.ts'
 import { StoreTimes } from './store-times.ts'
 import { queueOf, TaskQueues } from './task-queue.ts'
@@ -51,6 +52,7 @@ export class TaskClient {
   readonly #webhooks: Webhooks
   readonly #waits = new Set<Changes>()
   readonly #workers = new Set<Worker>()
+  #swept = false
 
   constructor(parts: TaskClientParts) {
     const { port, clock } = parts
@@ -100,6 +102,7 @@ export class TaskClient {
     const worker = this.#start(tasks, { concurrency, drainMs, ended, renew })
     if ((await port.measure([WEBHOOK_TASK])).length > 0) sideline.start()
     const all = sideline.beside(worker)
+    this.#sweepOnce()
     all.stopped.then(unlisten, unlisten)
     this.#workers.add(all)
     const forget = (): boolean => this.#workers.delete(all)
@@ -113,6 +116,15 @@ export class TaskClient {
     for (const changes of this.#waits) changes.close()
     // A worker whose store failed has said so through `stopped`.
     await Promise.allSettled([...this.#workers].map((worker) => worker.stop()))
+  }
+
+  /** Beside the work: nobody waits for it, and what it misses the next start finds. */
+  #sweepOnce(): void {
+    if (this.#swept) return
+    this.#swept = true
+    sweepLeftovers(this.#parts.port).catch((fault: unknown) => {
+      this.#parts.log.warn('records of ended tasks could not be swept', { fault })
+    })
   }
 
   async #workWebhooks(drainMs: number): Promise<Worker> {

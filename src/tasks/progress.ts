@@ -18,8 +18,10 @@ export interface ProgressReport {
   readonly data: unknown
 }
 
+export const PROGRESS_PREFIX = 'spindle/progress/'
+
 export function progressKey(id: MessageId): string {
-  return `spindle/progress/${id}`
+  return `${PROGRESS_PREFIX}${id}`
 }
 
 /** Where progress of one task is announced. */

@@ -442,6 +442,32 @@ describe('progress', () => {
   })
 })
 
+describe('records of tasks that the store judged', () => {
+  it('go when the next worker starts, those of living tasks stay', async () => {
+    const hang = task('hang', {
+      input: NOTHING,
+      idempotent: false,
+      async run(_input, { progress }) {
+        await progress(0.5)
+        return new Promise<void>(() => {})
+      },
+    })
+    const lost = await on.tasks.enqueue(hang, {})
+    const worker = await on.tasks.work([hang], { renew: false })
+    await on.clock.advance(30_000)
+    expect(await lost.status()).toMatchObject({ state: 'failed', reason: 'lost' })
+    const living = await on.tasks.enqueue(hang, {})
+    await on.clock.advance(10)
+    const keys = async (): Promise<string[]> =>
+      (await on.port.scan('spindle/progress/', { limit: 10 })).map(({ key }) => key.slice('spindle/progress/'.length))
+    expect((await keys()).sort()).toEqual([lost.id, living.id].sort())
+    await on.another().work([echo])
+    await on.clock.advance(10)
+    expect(await keys()).toEqual([living.id])
+    expect(worker.running).toBe(2)
+  })
+})
+
 describe('a follow-up', () => {
   const next = task('next', { input: z.object({ n: z.number() }), run: ({ n }) => n })
 
