@@ -4,7 +4,7 @@ import type { Limits } from '../../model/limits.ts'
 import type { StoreTag } from '../../model/message-id.ts'
 import type { QueuePolicy } from '../../model/policy.ts'
 import type { Clock } from '../../runtime/clock.ts'
-import type { QueueLifetime } from '../engine.ts'
+import { HOLDER_TTL_MS_DEFAULT, type QueueLifetime } from '../engine.ts'
 import { Holders } from './holders.ts'
 import { idPrefixOf } from './ids.ts'
 import { MessageIndex } from './index/message-index.ts'
@@ -101,6 +101,11 @@ export class Core {
     this.index.queues[id] = queue
     this.byName.set(name, queue)
     return queue
+  }
+
+  /** The holder of that name, known or new; its index. */
+  meetHolder(name: string): number {
+    return this.holders.meet(name, this.nowMs + HOLDER_TTL_MS_DEFAULT).index
   }
 
   /** A number for a queue that is new. Ids are not given twice: rows of a queue that was dropped may still be zombies. */

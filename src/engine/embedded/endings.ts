@@ -199,8 +199,7 @@ function hold(core: Core, slot: number, history: readonly Death[], note: Uint8Ar
   const until = deadRetentionMs === null ? 0 : instant(core.nowMs + deadRetentionMs)
   const number = index.slots.chunk(slot).number[slot & SLOT_MASK] as number
   const place = ledger.scribe.die(number, core.wallMs, core.toWall(until), history, note)
-  index.slots.setHistory(slot, history)
-  index.end(slot, State.dead, core.wallMs, until)
+  index.end(slot, State.dead, core.wallMs, until, history)
   if (note !== undefined) ledger.locate(slot, Blob.note, place, CONTENT_HEADER_BYTES + note.length)
 }
 

@@ -7,6 +7,7 @@
  */
 import { RECORD_KIND } from './codec.ts'
 import { Completions } from './completions.ts'
+import { copyBytes } from './copy-bytes.ts'
 import type { MessageIndex } from './index/message-index.ts'
 import { NONE } from './index/slots.ts'
 import type { Journal, RecordDurability, RecordRoom } from './journal/journal.ts'
@@ -71,11 +72,14 @@ export class Ledger {
     if (length === 0) return 0
     const journal = this.#journal
     const at = journal.reserve(RECORD_KIND, length, room)
-    scribe.bytes.copy(journal.buffer, at, 0, length)
+    copyBytes(scribe.bytes, 0, journal.buffer, at, length)
     const { segment, offset } = journal
     const record = journal.seal(durability)
-    this.#cache.keep(segment, offset, scribe.bytes, 0, length)
-    if (this.#places.length > 0) this.#settlePlaces(segment, offset)
+    if (this.#places.length > 0) {
+      // Records without contents are never read back.
+      this.#cache.keep(segment, offset, scribe.bytes, 0, length)
+      this.#settlePlaces(segment, offset)
+    }
     scribe.reset()
     if (durability === 'durable') this.lastDurable = record
     return record

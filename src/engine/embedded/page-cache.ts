@@ -3,6 +3,7 @@
  * that is read back brings its neighbours. Deliveries get copies, so a slow consumer pins no page.
  */
 import { CONTENT_HEADER_BYTES } from './codec.ts'
+import { copyBytes } from './copy-bytes.ts'
 import { crc32 } from './journal/crc32.ts'
 import { getUint32 } from './journal/record-format.ts'
 
@@ -16,7 +17,7 @@ const SLAB_BYTES = 65_536
 
 interface Page {
   readonly bytes: Buffer
-  /** Bytes from here to `to` are the journal's. */
+  /** Contents that stand between here and `to` are the journal's; what lies between contents need not be. */
   from: number
   to: number
   /** Came back from the disk: contents are checked before they are served. */
@@ -68,7 +69,7 @@ export class PageCache {
         page = { bytes: Buffer.allocUnsafeSlow(PAGE_BYTES), from: inPage, to: inPage, fromDisk: false }
         this.#add(key, page)
       }
-      bytes.copy(page.bytes, inPage, from, from + length)
+      copyBytes(bytes, from, page.bytes, inPage, length)
       page.to = inPage + length
       from += length
       place += length
@@ -83,7 +84,7 @@ export class PageCache {
       const key = segment * SEGMENT_PAGES + (offset >>> PAGE_BITS)
       const page = this.#page(key) ?? this.#readAhead(key, segment, offset - inPage, inPage + length)
       if (page !== undefined && inPage >= page.from && inPage + length <= page.to) {
-        page.bytes.copy(copy, 0, inPage, inPage + length)
+        copyBytes(page.bytes, inPage, copy, 0, length)
         if (page.fromDisk) this.#check(copy, segment, offset)
         return copy
       }

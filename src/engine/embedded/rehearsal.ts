@@ -7,10 +7,11 @@ import type { QueuePolicy } from '../../model/policy.ts'
 import type { AppendOp, CountOp, DropQueueOp, Op, Outcome, PutQueueOp, RecordOp, SettleOp, Unit } from '../engine.ts'
 import { countToDrop } from './appends.ts'
 import type { Core } from './core.ts'
-import { decodeCount } from './counters.ts'
+import { decodeCount, encodeCount } from './counters.ts'
 import { rowFor } from './endings.ts'
 import { formatId, givenNumber } from './ids.ts'
 import { NONE, SLOT_MASK, State } from './index/slots.ts'
+import type { RecordValue } from './records.ts'
 import type { UnitTools } from './units.ts'
 
 export interface Failure {
@@ -33,8 +34,8 @@ interface QueueShadow {
 }
 
 /** The first required op that fails; undefined: the unit goes through. */
-export function rehearse(tools: UnitTools, unit: Unit): Failure | undefined {
-  const rehearsal = new Rehearsal(tools)
+export function rehearse(tools: UnitTools, unit: Unit, diskFull: boolean): Failure | undefined {
+  const rehearsal = new Rehearsal(tools, diskFull)
   for (const [at, op] of unit.ops.entries()) {
     const failed = rehearsal.run(op)
     if (failed !== undefined) return { at, outcome: failed }
@@ -45,9 +46,10 @@ export function rehearse(tools: UnitTools, unit: Unit): Failure | undefined {
 class Rehearsal {
   readonly #tools: UnitTools
   readonly #core: Core
+  readonly #diskFull: boolean
   readonly #queues = new Map<string, QueueShadow>()
-  readonly #versions = new Map<string, number>()
-  readonly #counters = new Map<string, number>()
+  /** Records that the unit would have written; undefined: removed. A counter is one of them. */
+  readonly #records = new Map<string, RecordValue | undefined>()
   /** Numbers whose receipts are over. */
   readonly #over = new Set<number>()
   /** Those of them that are no longer queued. */
@@ -55,9 +57,10 @@ class Rehearsal {
   /** Numbers that are free again, or taken. */
   readonly #taken = new Map<number, boolean>()
 
-  constructor(tools: UnitTools) {
+  constructor(tools: UnitTools, diskFull: boolean) {
     this.#tools = tools
     this.#core = tools.core
+    this.#diskFull = diskFull
   }
 
   /** The outcome of a required op that fails; undefined otherwise. */
@@ -96,6 +99,7 @@ class Rehearsal {
     const shadow = this.#queue(op.queue)
     const { policy } = shadow
     if (policy === undefined) return { kind: 'refused', reason: 'no-such-queue' }
+    if (this.#diskFull) return { kind: 'refused', reason: 'disk-full' }
     const bytes = message.content.body.length + message.content.head.length
     if (bytes > this.#core.limits.messageBytesMax) return { kind: 'refused', reason: 'too-large' }
     if (policy.groups.kind !== 'none' && message.groupId === undefined) {
@@ -167,18 +171,21 @@ class Rehearsal {
   }
 
   #record(op: RecordOp): Outcome | undefined {
-    const before = this.#versions.get(op.key) ?? this.#core.records.get(op.key)?.version ?? 0
+    const before = this.#recordOf(op.key)?.version ?? 0
     if (op.expect !== undefined && op.expect !== before) return { kind: 'mismatch', version: before }
-    this.#versions.set(op.key, op.value === null ? 0 : before + 1)
-    if (op.value === null) this.#counters.set(op.key, 0)
+    this.#records.set(op.key, op.value === null ? undefined : { value: op.value, version: before + 1 })
     return undefined
   }
 
+  #recordOf(key: string): RecordValue | undefined {
+    return this.#records.has(key) ? this.#records.get(key) : this.#core.records.get(key)
+  }
+
   #count(op: CountOp): Outcome | undefined {
-    const record = this.#core.records.get(op.key)
-    const before = this.#counters.get(op.key) ?? (record === undefined ? 0 : decodeCount(record.value))
-    const value = before + op.by
-    this.#counters.set(op.key, value >= op.at ? 0 : value)
+    const record = this.#recordOf(op.key)
+    const value = (record === undefined ? 0 : decodeCount(record.value)) + op.by
+    const counted = { value: encodeCount(value), version: (record?.version ?? 0) + 1 }
+    this.#records.set(op.key, value < op.at ? counted : undefined)
     if (value < op.at) return undefined
     for (const reached of op.whenReached) {
       const failed = this.run(reached)

@@ -125,8 +125,7 @@ export class Replay {
         const history = this.#json() as Death[]
         const note = this.#note()
         if (slot === NONE) return
-        index.slots.setHistory(slot, history)
-        index.end(slot, State.dead, wall, until)
+        index.end(slot, State.dead, wall, until, history)
         if (note !== undefined) index.setBlob(slot, 'note', note)
         return
       }
@@ -195,8 +194,7 @@ export class Replay {
       const back = this.#uint32()
       const first = this.#contents.get(back)
       if (first === undefined) throw this.#corrupt('an append shares a content that is not there')
-      const c = core.index.slots.chunk(first)
-      c.flags[first & SLOT_MASK] = (c.flags[first & SLOT_MASK] as number) | Flag.shared
+      core.index.shareContent(first)
       core.index.place(slot, core.index.contentOf(first), 1)
     }
     core.index.reveal(slot, core.nowMs)

@@ -4,6 +4,7 @@
  */
 import type { Content, Death } from '../../model/message.ts'
 import { AppendFlag, CONTENT_HEADER_BYTES, Effect } from './codec.ts'
+import { copyBytes } from './copy-bytes.ts'
 import { crc32 } from './journal/crc32.ts'
 
 const SCRATCH_BYTES = 65_536
@@ -229,8 +230,8 @@ export class Scribe {
     const place = this.at
     this.#view.setUint32(place + 4, head.length, true)
     this.#view.setUint32(place + 8, body.length, true)
-    if (head.length > 0) this.bytes.set(head, place + CONTENT_HEADER_BYTES)
-    if (body.length > 0) this.bytes.set(body, place + CONTENT_HEADER_BYTES + head.length)
+    copyBytes(head, 0, this.bytes, place + CONTENT_HEADER_BYTES, head.length)
+    copyBytes(body, 0, this.bytes, place + CONTENT_HEADER_BYTES + head.length, body.length)
     this.#view.setUint32(place, crc32(this.bytes, place + 4, place + length), true)
     this.at = place + length
     return place

@@ -18,7 +18,7 @@ export interface UnitTools {
 
 export function runUnit(tools: UnitTools, unit: Unit, notes: UnitNotes): Outcome[] {
   const required = unit.ops.some(isRequired)
-  const failed = required ? rehearse(tools, unit) : undefined
+  const failed = required ? rehearse(tools, unit, notes.diskFull) : undefined
   if (failed !== undefined) {
     return unit.ops.map((_, at) => (at === failed.at ? failed.outcome : { kind: 'aborted' }))
   }

@@ -40,7 +40,7 @@ function build(core: Core, slot: number, receipt: Receipt | undefined): unknown 
   const due = waits && lease !== undefined ? (lease.due[i] as number) : 0
   const firstLeasedAt = lease === undefined ? 0 : (lease.firstLeasedAt[i] as number)
   const expires = c.expires === undefined ? 0 : (c.expires[i] as number)
-  const view = {
+  return {
     id: formatId(core, c.number[i] as number) as MessageId,
     queue: queue.name,
     state: stateNames[state] as MessageState,
@@ -63,8 +63,8 @@ function build(core: Core, slot: number, receipt: Receipt | undefined): unknown 
     kept: state === State.done ? blobAt(core, slots.blob(slot, 'kept')) : undefined,
     firstLeasedAtMs: firstLeasedAt === 0 ? undefined : firstLeasedAt,
     endedAtMs: ended && c.ended !== undefined ? (c.ended[i] as number) : undefined,
+    receipt,
   }
-  return receipt === undefined ? view : Object.assign(view, { receipt })
 }
 
 function contentAt(core: Core, place: BlobPlace): Content {

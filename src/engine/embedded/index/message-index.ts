@@ -31,6 +31,17 @@ export interface NewRow {
   history: readonly Death[]
 }
 
+export interface RestoredRow {
+  /** `State.delayed` without a due instant: ready. */
+  readonly state: number
+  readonly attempts: number
+  readonly deliveries: number
+  readonly flags: number
+  readonly ended: number
+  readonly lease: { readonly token: number; readonly firstLeasedAt: number; readonly term: number } | undefined
+  readonly holder: number
+}
+
 export class MessageIndex {
   readonly slots = new Slots()
   readonly numbers = new NumberMap()
@@ -85,8 +96,34 @@ export class MessageIndex {
     c.length[i] = place.length
     this.queueOf(slot).bytes += place.length - CONTENT_HEADER_BYTES
     if (users <= 0) this.usage.add(place.segment, place.length)
-    else this.usage.share(place.segment, place.offset)
-    if (users >= 0) c.flags[i] = (c.flags[i] as number) | Flag.shared
+    if (users < 0) return
+    this.usage.share(place.segment, place.offset)
+    c.flags[i] = (c.flags[i] as number) | Flag.shared
+  }
+
+  /** What `insert` and `place` leave open of a row that comes from a checkpoint. */
+  restore(slot: number, row: RestoredRow): void {
+    const c = this.slots.chunk(slot)
+    const i = slot & SLOT_MASK
+    c.attempts[i] = row.attempts
+    c.deliveries[i] = row.deliveries
+    c.flags[i] = (c.flags[i] as number) | row.flags
+    if (row.ended !== 0) this.slots.setEnded(slot, row.ended)
+    if (row.lease !== undefined) {
+      const columns = this.slots.lease(c)
+      columns.token[i] = row.lease.token
+      columns.firstLeasedAt[i] = row.lease.firstLeasedAt
+      columns.term[i] = row.lease.term
+    }
+    if (row.holder !== 0) {
+      this.slots.lease(c).holder[i] = row.holder
+      this.onHolder(slot, row.holder, true)
+    }
+    const queue = this.queues[c.queue[i] as number] as QueueState
+    const group = c.group === undefined ? 0 : (c.group[i] as number)
+    if (group !== 0) queue.groups.arrived(group)
+    const due = c.lease === undefined ? 0 : (c.lease.due[i] as number)
+    this.#setState(queue, c, i, row.state !== State.delayed || due !== 0 ? row.state : State.ready)
   }
 
   /** Its content was copied to another place, for itself alone. */
@@ -101,6 +138,15 @@ export class MessageIndex {
     c.segment[i] = place.segment
     c.offset[i] = place.offset
     this.usage.add(place.segment, place.length)
+  }
+
+  /** Others will use its content, too. */
+  shareContent(slot: number): void {
+    const c = this.slots.chunk(slot)
+    const i = slot & SLOT_MASK
+    if (((c.flags[i] as number) & Flag.shared) !== 0) return
+    c.flags[i] = (c.flags[i] as number) | Flag.shared
+    this.usage.share(c.segment[i] as number, c.offset[i] as number)
   }
 
   /** A pending row becomes delayed or ready. */
@@ -245,8 +291,9 @@ export class MessageIndex {
   }
 
   /** Ends as `done`, or is held as `dead`; `until` 0: for ever. */
-  end(slot: number, state: number, wall: number, until: number): void {
+  end(slot: number, state: number, wall: number, until: number, history?: readonly Death[]): void {
     this.beforeWrite(slot)
+    if (history !== undefined) this.slots.setHistory(slot, history)
     const c = this.slots.chunk(slot)
     const i = slot & SLOT_MASK
     const before = c.state[i] as number

@@ -1,7 +1,7 @@
 /** How many bytes of each segment are still somebody's content, note or kept result; and which contents are shared. */
 export class Usage {
   readonly #live = new Map<number, { bytes: number }>()
-  /** segment * 2^32 + offset -> entries that share it. Contents with one user are not here. */
+  /** segment * 2^32 + offset -> entries that share it. */
   readonly #shared = new Map<number, number>()
   #lastSegment = -1
   #last = { bytes: 0 }
@@ -21,7 +21,12 @@ export class Usage {
   /** One more user of a content. */
   share(segment: number, offset: number): void {
     const key = segment * 2 ** 32 + offset
-    this.#shared.set(key, (this.#shared.get(key) ?? 1) + 1)
+    this.#shared.set(key, (this.#shared.get(key) ?? 0) + 1)
+  }
+
+  /** Entries that share it so far. */
+  usersOf(segment: number, offset: number): number {
+    return this.#shared.get(segment * 2 ** 32 + offset) ?? 0
   }
 
   /** One user less; true when it was the last. */
