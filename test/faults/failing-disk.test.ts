@@ -69,6 +69,29 @@ async function failNth(n: number, kind: FaultKind): Promise<void> {
 }
 
 describe('a full disk', () => {
+  it('aborts a unit whose required append has no room, and harms nothing else', async () => {
+    const disk = new FaultDisk()
+    const { engine, clock } = await openStore(disk)
+    await declareQueues(engine)
+    await clock.advance(0)
+    disk.capacityBytes = disk.files().reduce((sum, { bytes }) => sum + bytes, 0)
+    const append = (text: string) =>
+      ({
+        kind: 'append',
+        queue: 'plain',
+        message: { content: { body: Buffer.from(text.padEnd(4_000)), head: new Uint8Array(0) } },
+      }) as const
+    let kind: string | undefined
+    while (kind !== 'refused')
+      [kind] = (await engine.commit([{ ops: [append('filler|')] }]))[0]?.map((one) => one.kind) ?? []
+    const record = { kind: 'record', key: 'with it', value: Buffer.from('x') } as const
+    const [outcomes] = await engine.commit([{ ops: [record, { ...append('required|'), required: true }] }])
+    expect(outcomes).toEqual([{ kind: 'aborted' }, { kind: 'refused', reason: 'disk-full' }])
+    expect(await engine.read('with it')).toBeUndefined()
+    expect(await engine.lease({ queue: 'plain', max: 1, lease: { kind: 'clock' } })).toHaveLength(1)
+    await engine.close()
+  })
+
   it('refuses appends, goes on with leases and acks, and resumes by itself', async () => {
     const points = longRun ? 200 : 12
     for (let point = 0; point < points; point++) {
