@@ -15,7 +15,7 @@ import type { AppendFields } from './scribe.ts'
 /** What a unit in progress remembers. */
 export interface UnitNotes {
   /** Rows it appended, to be revealed when it is durable. */
-  readonly appended: number[]
+  appended: readonly number[]
   /** Contents it wrote, with their record-relative places; undefined until a second append comes. */
   contents: Map<Content, number> | undefined
   first: Content | undefined
@@ -110,7 +110,9 @@ export function insertRow(core: Core, fields: NewRow, content: Content, notes: U
   holdDedup(core, queue, fields)
   const c = index.slots.chunk(slot)
   c.flags[slot & SLOT_MASK] = (c.flags[slot & SLOT_MASK] as number) | Flag.batched
-  notes.appended.push(slot)
+  // A literal is as long as need be, and most units append once.
+  if (notes.appended.length === 0) notes.appended = [slot]
+  else (notes.appended as number[]).push(slot) // made one line above
   return slot
 }
 

@@ -37,6 +37,8 @@ export class PageCache {
   readonly #ends: (segment: number) => number
   #slab = new ArrayBuffer(SLAB_BYTES)
   #slabAt = 0
+  /** Of the page dropped last: a fresh one would cost page faults. Nobody else holds it, for deliveries are copies. */
+  #spare: Buffer | undefined
   #lastKey = -1
   #last: Page | undefined
 
@@ -66,7 +68,7 @@ export class PageCache {
       const key = segment * SEGMENT_PAGES + (place >>> PAGE_BITS)
       let page = this.#page(key)
       if (page === undefined || page.fromDisk || inPage < page.from) {
-        page = { bytes: Buffer.allocUnsafeSlow(PAGE_BYTES), from: inPage, to: inPage, fromDisk: false }
+        page = { bytes: this.#takePage(), from: inPage, to: inPage, fromDisk: false }
         this.#add(key, page)
       }
       copyBytes(bytes, from, page.bytes, inPage, length)
@@ -92,6 +94,13 @@ export class PageCache {
     this.#source.readContent(segment, offset, length).copy(copy)
     this.#check(copy, segment, offset)
     return copy
+  }
+
+  /** As `read`, without a trace in the cache: for what is read once. */
+  readOnce(segment: number, offset: number, length: number): Uint8Array {
+    const bytes = this.#source.readContent(segment, offset, length)
+    this.#check(bytes, segment, offset)
+    return bytes
   }
 
   /** Drops the pages of a segment that is deleted. */
@@ -132,10 +141,17 @@ export class PageCache {
     this.#lastKey = key
     this.#last = page
     if (this.#pages.size <= this.#pagesMax) return
-    for (const oldest of this.#pages.keys()) {
+    for (const [oldest, { bytes }] of this.#pages) {
       this.#pages.delete(oldest)
+      if (bytes.length === PAGE_BYTES) this.#spare = bytes
       break
     }
+  }
+
+  #takePage(): Buffer {
+    const bytes = this.#spare ?? Buffer.allocUnsafeSlow(PAGE_BYTES)
+    this.#spare = undefined
+    return bytes
   }
 
   #allocate(length: number): Uint8Array {

@@ -22,7 +22,8 @@ export function runUnit(tools: UnitTools, unit: Unit, notes: UnitNotes): Outcome
   if (failed !== undefined) {
     return unit.ops.map((_, at) => (at === failed.at ? failed.outcome : { kind: 'aborted' }))
   }
-  const outcomes = unit.ops.map((op) => runOp(tools, op, notes))
+  const only = unit.ops.length === 1 ? unit.ops[0] : undefined
+  const outcomes = only === undefined ? unit.ops.map((op) => runOp(tools, op, notes)) : [runOp(tools, only, notes)]
   if (required) assertKept(unit, outcomes)
   return outcomes
 }

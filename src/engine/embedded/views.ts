@@ -17,6 +17,7 @@ const stateNames: readonly (MessageState | undefined)[] = [
 ]
 
 const EMPTY = new Uint8Array(0)
+const shortHeads = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte))
 
 export function viewOf(core: Core, slot: number): MessageView {
   return build(core, slot, undefined) as MessageView
@@ -70,9 +71,17 @@ function build(core: Core, slot: number, receipt: Receipt | undefined): unknown 
 function contentAt(core: Core, place: BlobPlace): Content {
   const bytes = core.cache.read(place.segment, place.offset, place.length)
   const headBytes = headBytesOf(bytes)
-  const body = bytes.subarray(CONTENT_HEADER_BYTES + headBytes)
-  const head = headBytes === 0 ? EMPTY : bytes.subarray(CONTENT_HEADER_BYTES, CONTENT_HEADER_BYTES + headBytes)
-  return { body, head }
+  const headAt = bytes.byteOffset + CONTENT_HEADER_BYTES
+  const bodyBytes = bytes.length - CONTENT_HEADER_BYTES - headBytes
+  const body = new Uint8Array(bytes.buffer, headAt + headBytes, bodyBytes)
+  return { body, head: headOf(bytes, headBytes) }
+}
+
+/** Heads of no byte, and of one, are most of all heads; views of those are shared by all deliveries. */
+function headOf(bytes: Uint8Array, headBytes: number): Uint8Array {
+  if (headBytes === 0) return EMPTY
+  if (headBytes === 1) return shortHeads[bytes[CONTENT_HEADER_BYTES] as number] as Uint8Array
+  return bytes.subarray(CONTENT_HEADER_BYTES, CONTENT_HEADER_BYTES + headBytes)
 }
 
 function blobAt(core: Core, place: BlobPlace | undefined): Uint8Array | undefined {
