@@ -56,6 +56,11 @@ const MEMO_ENTRIES_MAX = 512
 const MEMO_HEAD_BYTES_MAX = 128
 const encodedTypes = new Map<string, Uint8Array>()
 const decodedHeads = new Map<string, DecodedHead>()
+/** The messages of one queue follow each other: comparing a few bytes is cheaper than making a key of them. */
+let latest: { readonly head: Uint8Array; readonly decoded: DecodedHead } = {
+  head: new Uint8Array(0),
+  decoded: Object.freeze({ kind: 'bytes', type: undefined, headers: NO_HEADERS, task: NO_TASK }),
+}
 
 /** Strings become text, Uint8Array bytes, the rest JSON. Rejects what JSON cannot carry with `invalid-argument`. */
 export function encodeContent(body: unknown, meta: ContentMeta = NO_META): Content {
@@ -74,6 +79,14 @@ export function encodeJsonContent(body: unknown, meta: ContentMeta): Content {
 /** Never throws: a head that cannot be read is that of plain bytes. The answer is shared; it is frozen. */
 export function decodeHead(head: Uint8Array): DecodedHead {
   if (head.length <= 1) return decodedPlainHeads[head[0] ?? BYTES] ?? PLAIN_BYTES
+  if (isSame(head, latest.head)) return latest.decoded
+  const decoded = remembered(head)
+  // A copy: the store may use the buffer again.
+  if (head.length <= MEMO_HEAD_BYTES_MAX) latest = { head: new Uint8Array(head), decoded }
+  return decoded
+}
+
+function remembered(head: Uint8Array): DecodedHead {
   const memoKey = head.length <= MEMO_HEAD_BYTES_MAX ? asBuffer(head).toString('latin1') : undefined
   const known = memoKey === undefined ? undefined : decodedHeads.get(memoKey)
   if (known !== undefined) return known
@@ -203,6 +216,12 @@ function parseObject(json: string): Record<string, unknown> {
   } catch {
     return {}
   }
+}
+
+function isSame(head: Uint8Array, other: Uint8Array): boolean {
+  if (head.length !== other.length || head.length > MEMO_HEAD_BYTES_MAX) return false
+  for (let i = 0; i < head.length; i++) if (head[i] !== other[i]) return false
+  return true
 }
 
 /** A view, not a copy. */

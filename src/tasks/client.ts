@@ -71,7 +71,7 @@ export class TaskClient {
     input: StandardSchemaV1.InferInput<S>,
     options?: EnqueueOptions,
   ): Promise<Job<O>> {
-    return this.#enqueuer.enqueue(task, input, options).then((id) => new TaskJob<O>(this.#jobParts, id, task.name))
+    return this.#enqueuer.enqueue(task, input, options, (id) => new TaskJob<O>(this.#jobParts, id, task.name))
   }
 
   /** One sync for all. Every input is validated before any is stored; a refusal by the store rejects and says how many were stored. */

@@ -54,7 +54,7 @@ export function settlementOf(ending: Ending, runMs: number | undefined): SettleR
   }
 }
 
-/** What an ack keeps: { runMs?, waitMs?, result? } or { cancelled: true }. */
+/** What an ack keeps: { runUs?, waitMs?, result? } or { cancelled: true }. Whole microseconds: short to write and to read. */
 export interface Kept {
   readonly cancelled: boolean
   readonly result: unknown
@@ -72,17 +72,17 @@ export function cancelledKept(): Uint8Array {
 export function encodeKept(resultJson: string | undefined, runMs: number, waitMs: number | undefined): Uint8Array {
   const wait = waitMs === undefined ? '' : `,"waitMs":${waitMs}`
   const result = resultJson === undefined ? '' : `,"result":${resultJson}`
-  return Buffer.from(`{"runMs":${Math.round(runMs * 1_000) / 1_000}${wait}${result}}`, 'utf8')
+  return Buffer.from(`{"runUs":${Math.round(runMs * 1_000)}${wait}${result}}`, 'utf8')
 }
 
 /** Something else may have acked the message: what cannot be read is a success without a result. */
 export function decodeKept(kept: Uint8Array | undefined): Kept {
   const fields = kept === undefined ? {} : parse(kept)
-  const { result, runMs, waitMs } = fields
+  const { result, runUs, waitMs } = fields
   return {
     cancelled: fields['cancelled'] === true,
     result,
-    runMs: typeof runMs === 'number' ? runMs : undefined,
+    runMs: typeof runUs === 'number' ? runUs / 1_000 : undefined,
     waitMs: typeof waitMs === 'number' ? waitMs : undefined,
   }
 }

@@ -32,13 +32,21 @@ export class Enqueuer {
     this.#storeTimes = parts.storeTimes
   }
 
-  /** Resolves to the id once the task is durable (a duplicate's: the first one's). */
-  enqueue(task: AnyTask, input: unknown, options: EnqueueOptions = NO_OPTIONS): Promise<MessageId> {
+  /** Hands out the id once the task is durable (a duplicate's: the first one's). */
+  enqueue<T>(
+    task: AnyTask,
+    input: unknown,
+    options: EnqueueOptions = NO_OPTIONS,
+    handOut: (id: MessageId) => T,
+  ): Promise<T> {
     try {
       const sinceMs = this.#clock.monotonicMs()
       const message = this.#message(task, input, options)
-      if (message instanceof Promise) return message.then((ready) => this.#storeOne(task, ready, options, sinceMs))
-      return this.#storeOne(task, message, options, sinceMs)
+      const store = (ready: NewMessage): Promise<T> => this.#storeOne(task, ready, sinceMs, handOut)
+      const isReady = this.#prepared(task, options)
+      if (isReady && !(message instanceof Promise)) return store(message)
+      const prepared = isReady ? undefined : this.#prepare(task, options)
+      return Promise.all([message, prepared]).then(([ready]) => store(ready))
     } catch (fault) {
       return Promise.reject(fault)
     }
@@ -74,15 +82,13 @@ export class Enqueuer {
     return { declared, step: pending }
   }
 
-  #storeOne(task: AnyTask, message: NewMessage, options: EnqueueOptions, sinceMs: number): Promise<MessageId> {
-    if (!this.#prepared(task, options)) {
-      return this.#prepare(task, options).then(() => this.#storeOne(task, message, options, sinceMs))
-    }
+  #storeOne<T>(task: AnyTask, message: NewMessage, sinceMs: number, handOut: (id: MessageId) => T): Promise<T> {
     return this.#port.append(queueOf(task), [message]).then((outcomes) => {
       const outcome = outcomes[0]
-      if (outcome?.kind === 'refused' && outcome.reason === 'no-such-queue')
-        return this.#storeAgain(task, message, sinceMs)
-      return this.#id(outcome, `enqueue task '${task.name}'`, this.#clock.monotonicMs() - sinceMs)
+      if (outcome?.kind === 'refused' && outcome.reason === 'no-such-queue') {
+        return this.#storeAgain(task, message, sinceMs).then(handOut)
+      }
+      return handOut(this.#id(outcome, `enqueue task '${task.name}'`, this.#clock.monotonicMs() - sinceMs))
     })
   }
 

@@ -178,8 +178,8 @@ export class Executor {
         return failed(task, 'result-too-large', new SpindleError('result-too-large', attempted))
       }
       if (retainMs === 0) return { kind: 'succeeded', kept: undefined, result, retainMs }
-      const ranMs = this.#parts.clock.monotonicMs() - (run.startedMs ?? 0)
-      const kept = encodeKept(json, ranMs, waitMsOf(run.delivery, run.head.task.delayMs))
+      run.endedMs = this.#parts.clock.monotonicMs()
+      const kept = encodeKept(json, run.runMs ?? 0, waitMsOf(run.delivery, run.head.task.delayMs))
       return { kind: 'succeeded', kept, result, retainMs }
     } catch (thrown) {
       return failed(task, 'invalid-result', thrown)
@@ -203,7 +203,7 @@ export class Executor {
   #end(run: Run, ending: Ending): void {
     if (run.ended) return
     run.ended = true
-    run.endedMs = this.#parts.clock.monotonicMs()
+    run.endedMs ??= this.#parts.clock.monotonicMs()
     run.timeout?.cancel()
     run.grace?.cancel()
     run.progress?.end()

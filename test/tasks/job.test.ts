@@ -31,6 +31,8 @@ describe('enqueue', () => {
     await on.clock.advance(0)
     expect(await job.result()).toBe(4)
     await expect(on.tasks.enqueue(halve, 7)).rejects.toThrow('must be even')
+    // Both the input and the options are refused: one rejection, and none that nobody hears.
+    await expect(on.tasks.enqueue(halve, 7, { group: 'a' })).rejects.toMatchObject({ name: 'SpindleError' })
   })
 
   it('refuses at once what would arrive as something else', async () => {
