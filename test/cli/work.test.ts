@@ -92,6 +92,14 @@ describe('spindle work', () => {
     )
   })
 
+  it('hears that a task was cancelled in another process', async () => {
+    const job = await store.enqueue(slow, { started, ms: 60_000 })
+    await appeared(started)
+    expect(await job.cancel()).toBe(true)
+    await command.printed(new RegExp(`slow ${job.id} cancelled`))
+    expect(await job.status()).toMatchObject({ state: 'cancelled' })
+  })
+
   it.each([
     ['SIGTERM', 143],
     ['SIGINT', 130],

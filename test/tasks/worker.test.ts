@@ -203,6 +203,20 @@ describe('a worker', () => {
     expect(on.warnings).toContain('a task goes on after its signal aborted; its attempt ends without it')
   })
 
+  it('stops on a signal when asked to, and lets go of it', async () => {
+    const before = process.listenerCount('SIGTERM')
+    const slow = task('slow', { input: NOTHING, run: () => sleep(on.clock, 1_000) })
+    const job = await on.tasks.enqueue(slow, {})
+    const worker = await on.tasks.work([slow], { handleSignals: true })
+    await on.clock.advance(0)
+    expect(process.listenerCount('SIGTERM')).toBe(before + 1)
+    process.emit('SIGTERM', 'SIGTERM')
+    await on.clock.advance(1_000)
+    await worker.stopped
+    expect((await job.status()).state).toBe('succeeded')
+    expect(process.listenerCount('SIGTERM')).toBe(before)
+  })
+
   it('leaves no timer behind', async () => {
     const before = on.clock.armedTimers
     const quick = task('quick', { input: NOTHING, timeoutMs: 5_000, run: () => 1 })
