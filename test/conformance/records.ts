@@ -89,6 +89,18 @@ export function recordSuite(make: MakeEngine): void {
       expect(await s.bodies(['ready'])).toEqual([])
     })
 
+    it('are records: a unit that counts and writes under one key sees both', async () => {
+      const s = await Subject.with(make)
+      const removeNew = { kind: 'record', key: 'c', value: null, expect: 0, required: true } as const
+      expect(await s.unit(count('c', 1, 5), removeNew)).toEqual([{ kind: 'aborted' }, { kind: 'mismatch', version: 1 }])
+      const write = { kind: 'record', key: 'c', value: bytes('4'), expect: 0, required: true } as const
+      expect(await s.unit(write, count('c', 1, 5), removeNew)).toEqual([
+        { kind: 'written', version: 1 },
+        { kind: 'counted', value: 5, fired: true },
+        { kind: 'written', version: 0 },
+      ])
+    })
+
     it('abort the unit when a required op of what follows fails, and tell of it in their place', async () => {
       const s = await Subject.with(make)
       const outcome = await s.unit(

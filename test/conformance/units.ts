@@ -62,6 +62,33 @@ export function unitSuite(make: MakeEngine): void {
       expect(await s.counts()).toEqual({})
     })
 
+    it('lets a required append take the place of a message that the unit released', async () => {
+      const s = await Subject.with(make, { lengthMax: 2, overflow: 'dropHead', onDeath: { kind: 'discard' } })
+      await s.send('a')
+      await s.send('b')
+      const [a] = await s.take(2)
+      if (a === undefined) throw new Error('expected two')
+      const release = { kind: 'settle', receipt: a.receipt, how: { kind: 'release' } } as const
+      expect(await s.unit(release, append('c', 'q', true))).toMatchObject([{ kind: 'settled' }, { kind: 'stored' }])
+      expect(await s.bodies(['ready', 'leased'])).toEqual(['c', 'b'])
+    })
+
+    it('lets a required append take the place of one that the unit appended, after a late ack', async () => {
+      const s = await Subject.with(make, { lengthMax: 2, overflow: 'dropHead' })
+      await s.send('a')
+      const a = await s.takeOne()
+      await s.clock.advance(30_000)
+      await s.send('b', { delayMs: 1 })
+      const ack = { kind: 'settle', receipt: a.receipt, how: { kind: 'ack' } } as const
+      expect(await s.unit(ack, append('c', 'q'), append('d', 'q', true))).toMatchObject([
+        { kind: 'settled' },
+        { kind: 'stored' },
+        { kind: 'stored' },
+      ])
+      expect(await s.counts()).toEqual({ delayed: 1, ready: 1, dead: 1 })
+      expect(await s.bodies(['ready'])).toEqual(['d'])
+    })
+
     it('aborts for a required death that it then takes back, dead letter and event included', async () => {
       const s = await Subject.with(make, { onDeath: { kind: 'deadLetter', queue: 'dlq' }, failedEventsTo: ['events'] })
       await s.declare('dlq')

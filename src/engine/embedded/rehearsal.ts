@@ -8,7 +8,7 @@ import type { AppendOp, CountOp, DropQueueOp, Op, Outcome, PutQueueOp, RecordOp,
 import { countToDrop } from './appends.ts'
 import type { Core } from './core.ts'
 import { decodeCount, encodeCount } from './counters.ts'
-import { rowFor } from './endings.ts'
+import { isExpired, rowFor } from './endings.ts'
 import { formatId, givenNumber } from './ids.ts'
 import { NONE, SLOT_MASK, State } from './index/slots.ts'
 import type { RecordValue } from './records.ts'
@@ -115,7 +115,6 @@ class Rehearsal {
     if (message.dedupId !== undefined && policy.dedup.kind !== 'none') {
       const first = this.#firstOf(op.queue, shadow, message.dedupId)
       if (first !== undefined) return { kind: 'duplicate', of: formatId(this.#core, first) }
-      shadow.keys.set(message.dedupId, number)
     }
     if (policy.lengthMax !== null && shadow.waiting >= policy.lengthMax) {
       const excess = shadow.waiting - policy.lengthMax + 1
@@ -125,8 +124,9 @@ class Rehearsal {
       shadow.waiting -= excess
       shadow.dropped += excess
     }
+    if (message.dedupId !== undefined && policy.dedup.kind !== 'none') shadow.keys.set(message.dedupId, number)
     shadow.waiting++
-    if ((message.delayMs ?? policy.delayMs) === 0) shadow.ready++
+    if ((message.delayMs ?? policy.delayMs) === 0 && policy.groups.kind === 'none') shadow.ready++
     return undefined
   }
 
@@ -153,21 +153,33 @@ class Rehearsal {
     const queue = index.queueOf(slot)
     const shadow = this.#queue(queue.name)
     if (shadow.policy === undefined) return { kind: 'stale' }
+    const c = index.slots.chunk(slot)
+    if (c.state[slot & SLOT_MASK] === State.ready) shadow.dropped++
+    const fate = this.#fateOf(slot, op.how)
     const { policy } = queue
-    const attempts = index.slots.chunk(slot).attempts[slot & SLOT_MASK] as number
-    const exhausted =
-      op.how.kind === 'release' &&
-      op.how.spend !== false &&
-      policy.attemptsMax !== null &&
-      attempts >= policy.attemptsMax
-    if (op.how.kind === 'release' && !exhausted) return undefined
+    if (fate === 'waits') {
+      // In a group it may be held back, which is not judged here: an append that needs its place is then refused, never wrongly let in.
+      const delayed = op.how.kind === 'release' && (op.how.delayMs ?? 0) > 0
+      if (!delayed && policy.groups.kind === 'none') shadow.ready++
+      return undefined
+    }
     this.#settled.add(parsed.number)
     shadow.waiting--
-    const dies = op.how.kind === 'bury' || exhausted
-    if (dies && policy.onDeath.kind === 'deadLetter') this.#queue(policy.onDeath.queue).waiting++
-    const gone = dies ? policy.onDeath.kind === 'discard' : op.how.kind === 'ack' && op.how.keep === undefined
-    if (gone) this.#taken.set(parsed.number, false)
+    if (fate === 'dies' && policy.onDeath.kind === 'deadLetter') this.#queue(policy.onDeath.queue).waiting++
+    if (fate === 'gone' || (fate === 'dies' && policy.onDeath.kind === 'discard')) this.#taken.set(parsed.number, false)
     return undefined
+  }
+
+  #fateOf(slot: number, how: SettleOp['how']): 'waits' | 'dies' | 'gone' | 'held' {
+    const { index } = this.#core
+    const { policy } = index.queueOf(slot)
+    if (how.kind === 'ack') return how.keep === undefined ? 'gone' : 'held'
+    if (how.kind === 'bury') return 'dies'
+    if (index.isFromDead(slot)) return 'held'
+    const attempts = index.slots.chunk(slot).attempts[slot & SLOT_MASK] as number
+    if (how.spend !== false && policy.attemptsMax !== null && attempts >= policy.attemptsMax) return 'dies'
+    if (isExpired(this.#core, slot)) return policy.onExpired === 'die' ? 'dies' : 'gone'
+    return 'waits'
   }
 
   #record(op: RecordOp): Outcome | undefined {
