@@ -109,4 +109,4 @@ export interface Transaction {
 }
 
 export type PolicyInput = Partial<QueuePolicy>
-export type { Death, MessageId, MessageState, MessageView, Outcome, QueueMeasure, QueuePolicy, Receipt }
+export type { Death, MessageId, MessageState, QueueMeasure, QueuePolicy, Receipt }

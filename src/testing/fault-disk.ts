@@ -8,7 +8,7 @@
  */
 import { type Disk, type DiskFile, DiskFullError } from '../runtime/disk.ts'
 import { type Random, seededRandom } from '../runtime/random.ts'
-import { FaultInode } from './fault-inode.ts'
+import { FaultInode, type PowerCutMode } from './fault-inode.ts'
 
 export interface SyncBoundary {
   /** From 1, over file and directory syncs. */
@@ -16,9 +16,6 @@ export interface SyncBoundary {
   readonly phase: 'before' | 'after'
   readonly path: string
 }
-
-/** What of the unsynced survives: nothing, everything, or a random subset with torn sectors. */
-export type PowerCutMode = 'lost' | 'kept' | 'torn'
 
 export type FaultKind = 'write' | 'sync' | 'any'
 

@@ -1,6 +1,8 @@
 /** One file of a FaultDisk: its bytes as written, its bytes on stable storage, and the writes between the two. */
 import type { Random } from '../runtime/random.ts'
-import type { PowerCutMode } from './fault-disk.ts'
+
+/** What of the unsynced survives: nothing, everything, or a random subset with torn sectors. */
+export type PowerCutMode = 'lost' | 'kept' | 'torn'
 
 const SECTOR_BYTES = 512
 

@@ -1,3 +1,4 @@
 /** What applications may use in their own tests: `import { VirtualClock } from 'spindle-mq/testing'`. */
-export { FaultDisk, type FaultKind, type PowerCutMode, type SyncBoundary } from './fault-disk.ts'
+export { FaultDisk, type FaultKind, type SyncBoundary } from './fault-disk.ts'
+export type { PowerCutMode } from './fault-inode.ts'
 export { VirtualClock } from './virtual-clock.ts'

@@ -17,6 +17,7 @@ import type { Clock, Timer } from '../../../runtime/clock.ts'
 import type { Disk } from '../../../runtime/disk.ts'
 import type { Log } from '../../../runtime/log.ts'
 import { CHUNK_BYTES, type Chunk, overlaps } from './chunk.ts'
+import type { Position } from './position.ts'
 import {
   KIND_SEGMENTS,
   MARKER_BYTES,
@@ -37,14 +38,9 @@ import { DIRECTORY, SegmentTable } from './segment-table.ts'
 import { SpareSegments } from './spare-segments.ts'
 import { type ChunkSource, JournalWriter } from './writer.ts'
 
+export type { Position } from './position.ts'
 export type { OnRecord } from './recovery.ts'
 export type { ReplayStart } from './replay.ts'
-
-/** A place in the journal: segment number (from 1, growing) and byte offset in its file. */
-export interface Position {
-  readonly segment: number
-  readonly offset: number
-}
 
 export interface JournalOptions {
   readonly disk: Disk

@@ -1,7 +1,7 @@
 /** Replays a whole journal and leaves it ready for the next record. The rules of damage are in recovery.ts. */
 import type { Disk } from '../../../runtime/disk.ts'
 import type { Log } from '../../../runtime/log.ts'
-import type { Position } from './journal.ts'
+import type { Position } from './position.ts'
 import { SEGMENT_HEADER_BYTES } from './record-format.ts'
 import { corrupt, type OnRecord, type SegmentEnd, SegmentReader } from './recovery.ts'
 import { type SegmentTable, segmentPath } from './segment-table.ts'
@@ -20,6 +20,10 @@ interface Parts {
   readonly spares: SpareSegments
 }
 
+/** Segments are deleted for what a checkpoint knows of them; without it, what they settled would come back. */
+const NO_CHECKPOINT =
+  'the segments from 1 on are not all there, and the checkpoint that stood for them is missing or damaged'
+
 type Unrolled = Exclude<SegmentEnd, { kind: 'rolled' }>
 
 /** Resolves to the end of the journal; the table is not empty. */
@@ -33,6 +37,7 @@ export async function replayJournal(
   const start = from?.position ?? { segment: ids[0] ?? 0, offset: SEGMENT_HEADER_BYTES }
   const first = ids.indexOf(start.segment)
   if (first < 0) throw corrupt(disk, `segment ${start.segment} (${segmentPath(start.segment)}) is missing`)
+  if (from === undefined && start.segment !== 1) throw corrupt(disk, NO_CHECKPOINT)
   let listed = from?.segments
   let buffer = Buffer.alloc(0)
   const readerOf = (id: number): SegmentReader => {
@@ -42,13 +47,18 @@ export async function replayJournal(
   }
   for (let index = first; ; index++) {
     const id = ids[index]
-    if (id === undefined) throw corrupt(disk, `segment ${(ids[index - 1] ?? 0) + 1} is missing`)
+    if (id === undefined) throw corrupt(disk, `segment ${start.segment} is missing`)
     const reader = readerOf(id)
     const offset = id === start.segment ? start.offset : SEGMENT_HEADER_BYTES
     const end = await reader.replay(offset, onRecord, (now) => {
       listed = now
     })
-    if (end.kind === 'rolled') continue
+    if (end.kind === 'rolled') {
+      const { next } = end
+      if (ids[index + 1] === next) continue
+      const why = from === undefined && listed !== undefined ? NO_CHECKPOINT : `${segmentPath(next)} is missing`
+      throw corrupt(disk, `segment ${next} follows segment ${id}: ${why}`)
+    }
     const later = ids.slice(index + 1)
     await refuseDamage(parts, reader, id, end)
     for (const orphan of later) await refuseOrphan(parts, readerOf(orphan), orphan, { segment: id, offset: end.offset })

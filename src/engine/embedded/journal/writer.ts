@@ -6,7 +6,7 @@ import { SpindleError } from '../../../model/errors.ts'
 import type { Disk, DiskFile } from '../../../runtime/disk.ts'
 import type { Log } from '../../../runtime/log.ts'
 import { type Chunk, ChunkBuffers, overlaps } from './chunk.ts'
-import type { Position } from './journal.ts'
+import type { Position } from './position.ts'
 import type { SegmentTable } from './segment-table.ts'
 
 /** Microtask rounds without a new record after which the callers of this turn are taken to have had their say. */
