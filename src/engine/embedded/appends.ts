@@ -152,7 +152,7 @@ export function appendEvent(core: Core, queue: QueueState, content: Content, not
 function makeRoom(core: Core, queue: QueueState, lengthMax: number, notes: UnitNotes): boolean {
   if (queue.policy.overflow === 'reject' || lengthMax === 0) return false
   // Bounded: what a drop tells or moves may come back to this very queue.
-  for (let left = queue.waiting; queue.waiting >= lengthMax; left--) {
+  for (let left = queue.waiting * 4 + 8; queue.waiting >= lengthMax; left--) {
     if (left < 0) return false
     const head = firstToDrop(core, queue, notes.appended)
     if (head === NONE) return false

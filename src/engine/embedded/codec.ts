@@ -17,7 +17,8 @@
  *   drop     := 11 queue:u32
  *   purge    := 12 queue:u32 count:u32 (number:f64)*
  *   open     := 13 epoch:f64 next:f64 json
- *   copy     := 14 number:f64 which:u8 bytes:u32 blob
+ *   copy     := 14 number:f64 which:u8 bytes:u32 blob        which: 0 content, 1 note, 2 kept, 3 content that others share
+ *   place    := 15 number:f64 segment:u32 offset:u32 length:u32      (its content is a copy that another entry made)
  *
  *   content  := crc:u32 headBytes:u32 bodyBytes:u32 head body        crc over everything after it
  *   blob     := crc:u32 0:u32 bytes:u32 bytes                        (a content without a head)
@@ -44,6 +45,7 @@ export const Effect = {
   purge: 12,
   open: 13,
   copy: 14,
+  place: 15,
 } as const
 
 export const AppendFlag = {

@@ -9,12 +9,13 @@ import { RECORD_KIND } from './codec.ts'
 import { Completions } from './completions.ts'
 import { copyBytes } from './copy-bytes.ts'
 import type { MessageIndex } from './index/message-index.ts'
-import { NONE } from './index/slots.ts'
+import { type BlobPlace, NONE } from './index/slots.ts'
 import type { Journal, RecordDurability, RecordRoom } from './journal/journal.ts'
 import type { PageCache } from './page-cache.ts'
 import { Scribe } from './scribe.ts'
 
-export const Blob = { content: 0, note: 1, kept: 2, shared: 3 } as const
+/** `copied`: a content that is there already gets another place. */
+export const Blob = { content: 0, note: 1, kept: 2, shared: 3, copied: 4 } as const
 
 export class Ledger {
   readonly scribe = new Scribe()
@@ -24,10 +25,14 @@ export class Ledger {
   readonly #durable = new Completions()
   readonly #written = new Completions()
   /** Contents of the open record whose places follow when it is sealed, four numbers each. */
-  #places: number[] = []
+  #places: number[] = [0, 0, 0, 0]
+  /** Numbers of `#places` in use; the array itself is kept, for its memory. */
+  #placed = 0
   /** The last record that asked for a sync. */
   lastDurable = 0
   #fault: unknown
+  /** Bytes sealed since the engine opened. */
+  sealedBytes = 0
 
   constructor(parts: { journal: Journal; index: MessageIndex; cache: PageCache }) {
     this.#journal = parts.journal
@@ -42,27 +47,43 @@ export class Ledger {
 
   /** The content at record-relative `from` is `slot`'s. */
   locate(slot: number, blob: number, from: number, length: number): void {
-    this.#places.push(slot, blob, from, length)
+    const places = this.#places
+    places[this.#placed++] = slot
+    places[this.#placed++] = blob
+    places[this.#placed++] = from
+    places[this.#placed++] = length
   }
 
   /** Makes the located content at `from` a shared one. */
   markShared(from: number): void {
     const places = this.#places
-    for (let i = 0; i < places.length; i += 4) {
+    for (let i = 0; i < this.#placed; i += 4) {
       if (places[i + 2] === from && places[i + 1] === Blob.content) places[i + 1] = Blob.shared
     }
+  }
+
+  /** The copy of `slot`'s content at `from`: sealed at once when others share it, and then the answer is where it stands. */
+  locateCopy(slot: number, from: number, length: number, shared: boolean): BlobPlace {
+    if (!shared) {
+      this.locate(slot, Blob.copied, from, length)
+      return { segment: 0, offset: 0, length }
+    }
+    this.seal('relaxed', 'settle')
+    const place = { segment: this.#journal.segment, offset: this.#journal.offset + from, length }
+    this.#index.replace(slot, place, true)
+    return place
   }
 
   /** What was located for one slot belongs to another. */
   relocate(slot: number, to: number): void {
     const places = this.#places
-    for (let i = 0; i < places.length; i += 4) if (places[i] === slot) places[i] = to
+    for (let i = 0; i < this.#placed; i += 4) if (places[i] === slot) places[i] = to
   }
 
   /** The slot is gone; what was located for it belongs to nobody. */
   unlocate(slot: number): void {
     const places = this.#places
-    for (let i = 0; i < places.length; i += 4) if (places[i] === slot) places[i] = NONE
+    for (let i = 0; i < this.#placed; i += 4) if (places[i] === slot) places[i] = NONE
   }
 
   /** Seals what was gathered; returns its record number, 0 when there was nothing. */
@@ -75,11 +96,12 @@ export class Ledger {
     copyBytes(scribe.bytes, 0, journal.buffer, at, length)
     const { segment, offset } = journal
     const record = journal.seal(durability)
-    if (this.#places.length > 0) {
+    if (this.#placed > 0) {
       // Records without contents are never read back.
       this.#cache.keep(segment, offset, scribe.bytes, 0, length)
       this.#settlePlaces(segment, offset)
     }
+    this.sealedBytes += length
     scribe.reset()
     if (durability === 'durable') this.lastDurable = record
     return record
@@ -117,14 +139,16 @@ export class Ledger {
   #settlePlaces(segment: number, offset: number): void {
     const places = this.#places
     const index = this.#index
-    const users: Map<number, number> = places.length > 4 ? new Map() : NO_USERS
-    for (let i = 0; i < places.length; i += 4) {
+    const users: Map<number, number> = this.#placed > 4 ? new Map() : NO_USERS
+    for (let i = 0; i < this.#placed; i += 4) {
       const slot = places[i] as number
       if (slot === NONE) continue
       const place = { segment, offset: offset + (places[i + 2] as number), length: places[i + 3] as number }
       const blob = places[i + 1] as number
       if (blob === Blob.content) {
         index.place(slot, place, -1)
+      } else if (blob === Blob.copied) {
+        index.replace(slot, place, false)
       } else if (blob === Blob.shared) {
         const before = users.get(place.offset) ?? 0
         index.place(slot, place, before)
@@ -133,8 +157,11 @@ export class Ledger {
         index.setBlob(slot, blob === Blob.note ? 'note' : 'kept', place)
       }
     }
-    places.length = 0
+    this.#placed = 0
+    if (places.length > PLACES_KEPT_MAX) this.#places = [0, 0, 0, 0]
   }
 }
 
+/** An array that one huge unit grew is let go afterwards. */
+const PLACES_KEPT_MAX = 4_096
 const NO_USERS = new Map<number, number>()

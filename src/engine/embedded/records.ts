@@ -5,7 +5,7 @@
 import type { StoredRecord } from '../engine.ts'
 
 const RUN_KEYS_MAX = 512
-/** Copy-on-first-write shards of a checkpoint: a record belongs to the one of its key's hash. */
+/** A record belongs to the shard of its key's hash, so that no map grows so large that growing it makes a pause. */
 export const RECORD_SHARDS = 64
 
 export interface RecordValue {
@@ -17,8 +17,6 @@ export class Records {
   readonly #shards: Map<string, RecordValue>[] = Array.from({ length: RECORD_SHARDS }, () => new Map())
   #runs: string[][] = []
   #bytes = 0
-  /** Called with the shard about to change. */
-  beforeWrite: ((shard: number) => void) | undefined
 
   /** Bytes of keys and values, about. */
   get bytes(): number {
@@ -35,7 +33,6 @@ export class Records {
 
   set(key: string, record: RecordValue): void {
     const at = shardOf(key)
-    this.beforeWrite?.(at)
     const shard = this.shard(at)
     const before = shard.get(key)
     if (before === undefined) this.#insert(key)
@@ -45,7 +42,6 @@ export class Records {
 
   delete(key: string): void {
     const at = shardOf(key)
-    this.beforeWrite?.(at)
     const shard = this.shard(at)
     const before = shard.get(key)
     if (before === undefined) return

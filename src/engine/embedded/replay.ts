@@ -162,6 +162,12 @@ export class Replay {
       case Effect.copy:
         this.#copy()
         return
+      case Effect.place: {
+        const slot = this.#slot()
+        const place = { segment: this.#uint32(), offset: this.#uint32(), length: this.#uint32() }
+        if (slot !== NONE) index.replace(slot, place, true)
+        return
+      }
       default:
         throw this.#corrupt(`effect ${effect} is unknown`)
     }
@@ -251,7 +257,7 @@ export class Replay {
     this.#at += 4
     const place = this.#blob()
     if (slot === NONE) return
-    if (which === 0) index.replace(slot, place)
+    if (which === 0 || which === 3) index.replace(slot, place, which === 3)
     else index.setBlob(slot, which === 1 ? 'note' : 'kept', place)
   }
 

@@ -204,7 +204,17 @@ export class Scribe {
     this.#json(identity)
   }
 
-  /** `which`: 0 content, 1 note, 2 kept. `raw`: the blob as it stands in the journal. */
+  /** Its content stands where another entry copied it. */
+  place(number: number, place: { segment: number; offset: number; length: number }): void {
+    this.#room(21)
+    this.#header(Effect.place, number)
+    this.#view.setUint32(this.at, place.segment, true)
+    this.#view.setUint32(this.at + 4, place.offset, true)
+    this.#view.setUint32(this.at + 8, place.length, true)
+    this.at += 12
+  }
+
+  /** `which`: 0 content, 1 note, 2 kept, 3 shared content. `raw`: the blob as it stands in the journal. */
   copy(number: number, which: number, raw: Uint8Array): number {
     this.#room(14 + raw.length)
     this.#header(Effect.copy, number)

@@ -70,8 +70,9 @@ export class DedupKeys {
     this.#size = 0
   }
 
-  *entries(): IterableIterator<[string, DedupEntry]> {
-    for (const shard of this.#shards) if (shard !== undefined) yield* shard
+  /** The keys in pieces of bounded size. */
+  *shards(): IterableIterator<Map<string, DedupEntry>> {
+    for (const shard of this.#shards) if (shard !== undefined && shard.size > 0) yield shard
   }
 }
 

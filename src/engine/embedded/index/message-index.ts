@@ -126,18 +126,20 @@ export class MessageIndex {
     this.#setState(queue, c, i, row.state !== State.delayed || due !== 0 ? row.state : State.ready)
   }
 
-  /** Its content was copied to another place, for itself alone. */
-  replace(slot: number, place: BlobPlace): void {
+  /** Its content was copied to another place, for itself alone or for others too. */
+  replace(slot: number, place: BlobPlace, share: boolean): void {
     this.beforeWrite(slot)
     const c = this.slots.chunk(slot)
     const i = slot & SLOT_MASK
     const segment = c.segment[i] as number
     const shared = ((c.flags[i] as number) & Flag.shared) !== 0
     if (!shared || this.usage.unshare(segment, c.offset[i] as number)) this.usage.remove(segment, c.length[i] as number)
-    c.flags[i] = (c.flags[i] as number) & ~Flag.shared
+    const flags = (c.flags[i] as number) & ~Flag.shared
+    c.flags[i] = share ? flags | Flag.shared : flags
     c.segment[i] = place.segment
     c.offset[i] = place.offset
-    this.usage.add(place.segment, place.length)
+    if (!share || this.usage.usersOf(place.segment, place.offset) === 0) this.usage.add(place.segment, place.length)
+    if (share) this.usage.share(place.segment, place.offset)
   }
 
   /** Others will use its content, too. */
@@ -225,7 +227,7 @@ export class MessageIndex {
     const i = slot & SLOT_MASK
     const from = this.queues[c.queue[i] as number] as QueueState
     const group = slots.groupOf(slot)
-    const moved = this.insert({
+    const row: NewRow = {
       queue: to.queue,
       number: c.number[i] as number,
       sequence: to.sequence,
@@ -236,24 +238,26 @@ export class MessageIndex {
       group: group === 0 ? undefined : from.groups.at(group).key,
       dedup: c.dedup?.[i],
       history,
-    })
-    // The place, its share and the note go along; what stays behind owns nothing.
-    const m = slots.chunk(moved)
-    const j = moved & SLOT_MASK
-    m.segment[j] = c.segment[i] as number
-    m.offset[j] = c.offset[i] as number
-    m.length[j] = c.length[i] as number
-    m.flags[j] = (m.flags[j] as number) | ((c.flags[i] as number) & Flag.shared)
-    if ((c.segment[i] as number) !== 0) {
-      const bytes = (c.length[i] as number) - CONTENT_HEADER_BYTES
-      from.bytes -= bytes
-      to.queue.bytes += bytes
     }
+    const content = this.contentOf(slot)
+    const shared = (c.flags[i] as number) & Flag.shared
+    const note = slots.blob(slot, 'note')
+    const placed = content.segment !== 0
+    // The content, its share and the note go along: what is removed owns nothing.
+    this.beforeWrite(slot)
+    if (placed) from.bytes -= content.length - CONTENT_HEADER_BYTES
     c.segment[i] = 0
-    slots.setBlob(moved, 'note', slots.blob(slot, 'note'))
     slots.setBlob(slot, 'note', undefined)
     this.remove(slot)
-    this.numbers.set(m.number[j] as number, moved)
+    const moved = this.insert(row)
+    const m = slots.chunk(moved)
+    const j = moved & SLOT_MASK
+    m.segment[j] = content.segment
+    m.offset[j] = content.offset
+    m.length[j] = content.length
+    m.flags[j] = (m.flags[j] as number) | shared
+    if (placed) to.queue.bytes += content.length - CONTENT_HEADER_BYTES
+    slots.setBlob(moved, 'note', note)
     return moved
   }
 
