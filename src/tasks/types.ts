@@ -85,7 +85,10 @@ export interface EnqueueOptions {
   readonly dedupId?: string
   readonly ttlMs?: number
   readonly headers?: Readonly<Record<string, string | number | boolean | Uint8Array>>
-  /** When the task ends, POST its final status there as JSON (a retried task of its own). Loopback or public http(s). */
+  /**
+   * When the task ends, POST its final status there as JSON (a retried task of its own). Loopback or public
+   * http(s). Not sent where the store alone judged the end: a lost lease, attempts spent by crashes.
+   */
   readonly webhook?: string
 }
 

@@ -51,6 +51,7 @@ export class TaskWorker implements Worker {
   readonly #deadlines: Deadlines
   readonly #queues: readonly WorkedQueue[]
   readonly #concurrency: number
+  readonly #claimMax: number
   readonly #drainMs: number
   readonly #running = new Set<Run>()
   readonly #settler: Settler
@@ -73,6 +74,7 @@ export class TaskWorker implements Worker {
     this.#deadlines = deadlines
     this.#queues = parts.queues
     this.#concurrency = parts.concurrency
+    this.#claimMax = parts.limits.receiveMax
     this.#drainMs = parts.drainMs
     this.#settler = new Settler(port, () => this.#changed())
     this.#executor = new Executor({ ...parts, settler: this.#settler, released: (run) => this.#released(run) })
@@ -126,7 +128,7 @@ export class TaskWorker implements Worker {
       }
       const askedMs = this.#clock.monotonicMs()
       try {
-        const deliveries = await this.#take(this.#concurrency - this.#slots)
+        const deliveries = await this.#take(Math.min(this.#concurrency - this.#slots, this.#claimMax))
         pauseMs = PAUSE_MS
         this.#beginAll(deliveries, askedMs)
       } catch (fault) {

@@ -149,6 +149,16 @@ describe('a worker', () => {
     for (const job of jobs) expect((await job.status()).state).toBe('succeeded')
   })
 
+  it('claims no more at a time than the store hands out', async () => {
+    const small = await rig({ limits: { receiveMax: 3 } })
+    const one = task('one', { input: NOTHING, run: () => 1 })
+    const jobs = await Promise.all(Array.from({ length: 10 }, () => small.tasks.enqueue(one, {})))
+    await small.tasks.work([one], { concurrency: 100 })
+    await small.clock.advance(10)
+    for (const job of jobs) expect((await job.status()).state).toBe('succeeded')
+    await small.close()
+  })
+
   it('works on with more queues than slots', async () => {
     const tasks = ['a', 'b', 'c'].map((name) => task(name, { input: NOTHING, run: () => name }))
     await on.tasks.work(tasks, { concurrency: 1 })
