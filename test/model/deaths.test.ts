@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import { addDeath, closesCycle } from '../../src/model/deaths.ts'
+import { HISTORY_MAX } from '../../src/model/limits.ts'
+import type { Death } from '../../src/model/message.ts'
+
+const death = (queue: string, reason: string, attempts = 0) => ({ queue, reason, attempts, atMs: 1 })
+
+describe('the history of deaths', () => {
+  it('merges like deaths and puts the latest last', () => {
+    let history: readonly Death[] = []
+    for (const one of [death('a', 'x'), death('b', 'x'), death('a', 'y'), { ...death('a', 'x', 3), atMs: 9 }]) {
+      history = addDeath(history, one)
+    }
+    expect(history).toEqual([
+      { queue: 'b', reason: 'x', count: 1, atMs: 1, attempts: 0 },
+      { queue: 'a', reason: 'y', count: 1, atMs: 1, attempts: 0 },
+      { queue: 'a', reason: 'x', count: 2, atMs: 9, attempts: 3 },
+    ])
+  })
+
+  it('drops the oldest beyond its limit', () => {
+    let history: readonly Death[] = []
+    for (let i = 0; i < HISTORY_MAX + 3; i++) history = addDeath(history, death(`q${i}`, 'x'))
+    expect(history).toHaveLength(HISTORY_MAX)
+    expect(history[0]?.queue).toBe('q3')
+  })
+
+  it('closes a cycle only when nobody tried the message since', () => {
+    const once = addDeath(addDeath([], death('a', 'expired')), death('b', 'overflow'))
+    expect(closesCycle(once, death('a', 'expired'))).toBe(true)
+    expect(closesCycle(once, death('a', 'expired', 1))).toBe(false)
+    expect(closesCycle(once, death('c', 'expired'))).toBe(false)
+    expect(closesCycle(once, death('a', 'buried'))).toBe(false)
+    expect(closesCycle(addDeath(once, death('c', 'buried', 1)), death('a', 'expired'))).toBe(false)
+  })
+})

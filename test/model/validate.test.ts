@@ -1,0 +1,63 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { SpindleError } from '../../src/model/errors.ts'
+import { DURATION_MS_MAX } from '../../src/model/limits.ts'
+import { defaultPolicy } from '../../src/model/policy.ts'
+import { validateName, validatePolicy } from '../../src/model/validate.ts'
+
+describe('validateName', () => {
+  it('takes what UTF-8 can carry within the limit', () => {
+    for (const name of ['a', 'orders.eu-1', 'ä€😀 x', '__proto__', 'x'.repeat(255)]) validateName('queue', name)
+  })
+
+  it.each([
+    ['', 'not be empty'],
+    ['x'.repeat(256), 'at most 255 bytes'],
+    ['€'.repeat(86), 'at most 255 bytes'],
+    ['a\nb', 'no control characters'],
+    ['a\ud800', 'well-formed'],
+    [7, 'be a string'],
+  ])('refuses %j', (name, why) => {
+    expect(() => validateName('queue', name)).toThrow(why)
+  })
+})
+
+describe('validatePolicy', () => {
+  it('fills in defaults', () => {
+    expect(validatePolicy({})).toEqual(defaultPolicy)
+    expect(validatePolicy({ leaseMs: 5, ttlMs: null })).toEqual({ ...defaultPolicy, leaseMs: 5 })
+  })
+
+  it.each([
+    [{ leaseMs: 0 }, 'policy.leaseMs is 0 but must be 1 to'],
+    [{ leaseMs: Number.NaN }, 'policy.leaseMs is NaN'],
+    [{ delayMs: DURATION_MS_MAX + 1 }, 'policy.delayMs'],
+    [{ ttlMs: '5' }, 'policy.ttlMs is "5"'],
+    [{ attemptsMax: 1.5 }, 'policy.attemptsMax is 1.5'],
+    [{ onLost: 'retry' }, 'must be one of redeliver, fail'],
+    [{ onDeath: { kind: 'deadLetter' } }, 'policy.onDeath.queue'],
+    [{ onDeath: { kind: 'move' } }, 'hold, discard, deadLetter'],
+    [{ groups: 'ordered' }, 'policy.groups'],
+    [{ dedup: { kind: 'window', windowMs: 0 } }, 'policy.dedup.windowMs is 0'],
+    [{ lateAck: 1 }, 'policy.lateAck is 1'],
+    [{ failedEventsTo: 'q' }, 'policy.failedEventsTo'],
+    [{ failedEventsTo: [''] }, 'policy.failedEventsTo'],
+    [{ leaseMS: 5 }, 'policy.leaseMS'],
+    [null, 'policy is null'],
+  ])('refuses %j and names the field', (fields, message) => {
+    expect(() => validatePolicy(fields as object)).toThrow(message)
+  })
+
+  it('throws nothing but invalid-argument, whatever it is given', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.constantFrom(...Object.keys(defaultPolicy), 'x'), fc.anything()), (fields) => {
+        try {
+          validatePolicy(fields)
+        } catch (fault) {
+          if (!(fault instanceof SpindleError)) throw fault
+          expect(fault.code).toBe('invalid-argument')
+        }
+      }),
+    )
+  })
+})
