@@ -1,12 +1,11 @@
 /** What an application holds: typed queues and topics over the port. `spindle.ts` makes them. */
-import type { BrowsePage, Outcome, QueueMeasure } from '../broker/port.ts'
+import type { BrowsePage, QueueMeasure } from '../broker/port.ts'
 import type {
   AppendOutcome,
   Death,
   ExtendOutcome,
   MessageId,
   MessageState,
-  MessageView,
   Receipt,
   SettleOutcome,
 } from '../model/message.ts'
