@@ -172,7 +172,8 @@ export class Journal {
 
   /**
    * Opens one record of `kind` (1 to 239) and returns where in `buffer` its payload goes. The caller fills it completely and calls
-   * `seal` before anything else happens to the journal. Throws `poisoned`, `closed`, `disk-full` (see `hasRoom`).
+   * `seal` before anything else happens to the journal. Throws `poisoned`, `closed`, and `disk-full`: for `append` when `hasRoom` says
+   * no, for `settle` when the disk is full and the segment held back is, too.
    */
   reserve(kind: number, payloadBytes: number, room: RecordRoom): number {
     this.#assertRunning()
@@ -363,7 +364,9 @@ export class Journal {
   }
 
   #roll(payloadBytes: number, room: RecordRoom): void {
-    const spare = this.#spares.take(segmentBytesFor(payloadBytes), room)
+    const bytes = segmentBytesFor(payloadBytes)
+    const soon = room === 'settle' && !this.#spares.diskIsFull
+    const spare = this.#spares.take(bytes, room) ?? (soon ? this.#spares.takeSoon(bytes) : undefined)
     if (spare === undefined)
       throw new SpindleError('disk-full', `writing ${payloadBytes} bytes to the journal of ${this.#disk.label}`)
     const chunk = this.#open

@@ -2,16 +2,16 @@
 import type { Disk } from '../../../runtime/disk.ts'
 import { encodeSegmentHeader } from './record-format.ts'
 import { corrupt, openSegment, type SegmentFile } from './recovery.ts'
-import type { Spare } from './spare-segments.ts'
+import type { PromisedSpare, Spare } from './spare-segments.ts'
 
 export const DIRECTORY = 'journal'
 
 interface Segment {
   readonly id: number
-  readonly bytes: number
+  bytes: number
   /** undefined: still a spare. */
   file: SegmentFile | undefined
-  readonly spare: Spare | undefined
+  readonly spare: Spare | PromisedSpare | undefined
 }
 
 export class SegmentTable {
@@ -35,7 +35,7 @@ export class SegmentTable {
   }
 
   /** Gives a spare its number; it has no file until `activate`. */
-  add(id: number, spare: Spare): void {
+  add(id: number, spare: Spare | PromisedSpare): void {
     this.#segments.set(id, { id, bytes: spare.bytes, file: undefined, spare })
   }
 
@@ -43,12 +43,13 @@ export class SegmentTable {
   async activate(id: number): Promise<void> {
     const segment = this.#segments.get(id)
     if (segment?.spare === undefined || segment.file !== undefined) return
-    const { file, bytes, path: from } = segment.spare
+    const { file, bytes, path: from } = 'spare' in segment.spare ? await segment.spare.spare : segment.spare
     const path = segmentPath(id)
     await file.write(encodeSegmentHeader({ version: this.#formatVersion, segment: id, bytes }), 0)
     await file.datasync()
     await this.#disk.rename(from, path)
     await this.#disk.syncDirectory(DIRECTORY)
+    segment.bytes = bytes
     segment.file = { id, path, file, bytes }
   }
 
@@ -98,7 +99,10 @@ export class SegmentTable {
   }
 
   async close(): Promise<void> {
-    for (const { file, spare } of this.#segments.values()) await (file?.file ?? spare?.file)?.close()
+    for (const { file, spare } of this.#segments.values()) {
+      if (file !== undefined) await file.file.close()
+      else if (spare !== undefined && 'file' in spare) await spare.file.close()
+    }
     this.#segments.clear()
   }
 }

@@ -30,6 +30,12 @@ export interface Spare {
   readonly bytes: number
 }
 
+export interface PromisedSpare {
+  /** What it will have at least. */
+  readonly bytes: number
+  readonly spare: Promise<Spare>
+}
+
 export interface SpareSegmentsOptions {
   readonly disk: Disk
   readonly clock: Clock
@@ -112,6 +118,26 @@ export class SpareSegments {
       return large
     }
     return this.#ready.shift()
+  }
+
+  /**
+   * As `take`, for a `settle` record that comes before its segment is ready: it is made while the records before it are written. Of at least
+   * `bytes`; rejects when the disk turns out to be full.
+   */
+  takeSoon(bytes: number): PromisedSpare {
+    const atLeast = Math.max(bytes, this.#wantedBytes)
+    const spare = this.#takeWhenMade(atLeast)
+    // Whoever activates it hears of the failure.
+    spare.catch(() => {})
+    return { bytes: atLeast, spare }
+  }
+
+  async #takeWhenMade(bytes: number): Promise<Spare> {
+    for (;;) {
+      if (!(await this.make(bytes, 'settle'))) throw new DiskFullError('no room for a segment of leases and settles')
+      const spare = this.take(bytes, 'settle')
+      if (spare !== undefined) return spare
+    }
   }
 
   /** Puts back a file that is as good as new. */

@@ -1,0 +1,196 @@
+/**
+ * Planted bugs, each with the test that must catch it. A replacement must match exactly once: code that moved on takes its mutant
+ * along, or the run fails.
+ */
+export interface Mutant {
+  readonly name: string
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+  readonly caughtBy: { readonly file: string; readonly test: string }
+}
+
+const JOURNAL = 'src/engine/embedded/journal'
+const ENGINE = 'src/engine/embedded'
+
+const powerCut = {
+  file: 'test/faults/power-cut.test.ts',
+  test: 'at the sync boundaries of a trace loses nothing that was acknowledged, undoes no ack, and invents nothing',
+}
+const conformance = (test: string): Mutant['caughtBy'] => ({ file: 'test/conformance/embedded.test.ts', test })
+const journal = (test: string): Mutant['caughtBy'] => ({ file: 'test/journal/journal.test.ts', test })
+const damage = (test: string): Mutant['caughtBy'] => ({ file: 'test/journal/damage.test.ts', test })
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'skip the sync',
+    file: `${JOURNAL}/writer.ts`,
+    find: '    await file.datasync()\n    if (this.failure !== undefined) return\n',
+    replace: '    if (this.failure !== undefined) return\n',
+    caughtBy: powerCut,
+  },
+  {
+    name: 'acknowledge before the sync',
+    file: `${JOURNAL}/writer.ts`,
+    find: '    this.#source.onWritten(this.written)\n',
+    replace: '    this.#source.onWritten(this.written)\n    this.#source.onSynced(this.written)\n',
+    caughtBy: powerCut,
+  },
+  {
+    name: 'a sync counts for what was written while it ran',
+    file: `${JOURNAL}/writer.ts`,
+    find: '    this.synced = written\n    this.syncedTo = writtenTo\n    this.#source.onSynced(written)\n',
+    replace: '    this.synced = this.written\n    this.syncedTo = writtenTo\n    this.#source.onSynced(this.written)\n',
+    caughtBy: journal('counts a sync only for what was written before it began'),
+  },
+  {
+    name: 'drop the directory sync of a roll',
+    file: `${JOURNAL}/segment-table.ts`,
+    find: '    await this.#disk.syncDirectory(DIRECTORY)\n    segment.bytes = bytes\n',
+    replace: '    segment.bytes = bytes\n',
+    caughtBy: powerCut,
+  },
+  {
+    name: 'drop the directory sync of a checkpoint',
+    file: `${JOURNAL}/checkpoint-file.ts`,
+    find: '    await this.#disk.syncDirectory(DIRECTORY)\n    for (const name',
+    replace: '    for (const name',
+    caughtBy: {
+      file: 'test/journal/checkpoint-file.test.ts',
+      test: 'a power cut at any sync leaves the older or the newer one, whole',
+    },
+  },
+  {
+    name: 'write to the next segment before the last one is durable',
+    file: `${JOURNAL}/writer.ts`,
+    find: '    if (chunk.rolls) await this.#syncWhole(file)\n    else if',
+    replace: '    if',
+    caughtBy: damage('a segment left behind is durable before the next one gets a record'),
+  },
+  {
+    name: 'try a failed sync again',
+    file: `${JOURNAL}/writer.ts`,
+    find: '    await file.datasync()\n    if (this.failure !== undefined) return\n',
+    replace: '    await file.datasync().catch(() => file.datasync())\n    if (this.failure !== undefined) return\n',
+    caughtBy: { file: 'test/faults/failing-disk.test.ts', test: 'a failed sync is never tried again' },
+  },
+  {
+    name: 'go on after a failed write',
+    file: `${JOURNAL}/writer.ts`,
+    find: '    const failure = new SpindleError(',
+    replace: "    if (doing === 'writing the journal') return\n    const failure = new SpindleError(",
+    caughtBy: journal('one failed write ends it: nothing is told as synced any more, and every call says so'),
+  },
+  {
+    name: 'accept a torn middle',
+    file: `${JOURNAL}/replay.ts`,
+    find: '  if (proof === undefined) return\n',
+    replace: '  if (proof !== undefined || proof === undefined) return\n',
+    caughtBy: damage('a flipped bit anywhere in what was stored is found, never served'),
+  },
+  {
+    name: 'do not check the CRC of records',
+    file: `${JOURNAL}/recovery.ts`,
+    find: '    if (getUint32(bytes, at + 4) !== recordCrc(this.#seed, at, bytes, at, length)) return undefined\n',
+    replace: '',
+    caughtBy: damage('a flipped bit anywhere in what was stored is found, never served'),
+  },
+  {
+    name: 'leave out the place of a record from its CRC',
+    file: `${JOURNAL}/record-format.ts`,
+    find: 'crcFeedUint32(crcFeedUint32(seed, offset), length)',
+    replace: 'crcFeedUint32(crcFeedUint32(seed, 0), length)',
+    caughtBy: damage('a record in another place than its own is not taken for one'),
+  },
+  {
+    name: 'do not check bodies read back',
+    file: `${ENGINE}/page-cache.ts`,
+    find: '      throw this.#corrupt(segment, offset)\n',
+    replace: '',
+    caughtBy: {
+      file: 'test/faults/damage.test.ts',
+      test: 'a bit that flips under an open store is found when the body is read',
+    },
+  },
+  {
+    name: 'leave the torn tail in place',
+    file: `${JOURNAL}/recovery.ts`,
+    find: '      await file.write(zeros.subarray(0, slice.length), at)\n',
+    replace: '',
+    caughtBy: damage('never brings back a record that lay behind the cut'),
+  },
+  {
+    name: 'take the reserve for appends',
+    file: `${JOURNAL}/spare-segments.ts`,
+    find: "(room === 'append' ? SPARES_KEPT : 1)",
+    replace: '1',
+    caughtBy: journal('refuses appends, still takes settles, and resumes by itself'),
+  },
+  {
+    name: 'ignore the fence token',
+    file: `${ENGINE}/endings.ts`,
+    find: 'if (c.lease === undefined || c.lease.token[i] !== receipt.token) return NONE',
+    replace: 'if (c.lease === undefined) return NONE',
+    caughtBy: conformance('gives each delivery a receipt of its own, and only the latest one counts'),
+  },
+  {
+    name: 'use the tokens of an earlier run again',
+    file: `${ENGINE}/engine.ts`,
+    find: 'core.startEpoch(core.epoch + 1)',
+    replace: 'core.startEpoch(core.epoch)',
+    caughtBy: conformance('never gives a token, an id or a sequence again'),
+  },
+  {
+    name: 'count a late ack where the queue forbids it',
+    file: `${ENGINE}/endings.ts`,
+    find: ' && index.queueOf(slot).policy.lateAck) return slot',
+    replace: ') return slot',
+    caughtBy: conformance('ack does not count late where the queue forbids it'),
+  },
+  {
+    name: 'spend no attempt on a lost lease',
+    file: `${ENGINE}/endings.ts`,
+    find: '    putBack(core, slot, { attempts, fence: Fence.late, delayMs: 0, note: undefined })\n',
+    replace: '    putBack(core, slot, { attempts: attempts - 1, fence: Fence.late, delayMs: 0, note: undefined })\n',
+    caughtBy: conformance('silent loss of the last attempt is death `exhausted`'),
+  },
+  {
+    name: 'a released message loses its place',
+    file: `${ENGINE}/endings.ts`,
+    find: '  const place = ledger.scribe.return(number, how.attempts, how.fence, core.toWall(due), how.note)\n',
+    replace:
+      '  index.slots.chunk(slot).sequence[slot & SLOT_MASK] = core.nextNumber++\n  const place = ledger.scribe.return(number, how.attempts, how.fence, core.toWall(due), how.note)\n',
+    caughtBy: conformance('returns a released message to its place, also after a delay'),
+  },
+  {
+    name: 'forget dedup keys at a reopen',
+    file: `${ENGINE}/replay.ts`,
+    find: '    holdDedup(core, queue, row)\n',
+    replace: '',
+    caughtBy: powerCut,
+  },
+  {
+    name: 'a dead letter leaves and never arrives',
+    file: `${ENGINE}/endings.ts`,
+    find: '  else move(core, slot, target, addDeath(before, death), note)\n',
+    replace: '  else drop(core, slot)\n',
+    caughtBy: powerCut,
+  },
+  {
+    name: 'tell a lease before it is written',
+    file: `${ENGINE}/engine.ts`,
+    find: "return core.ledger.whenWritten(core.ledger.seal('relaxed', 'settle'), deliveries)",
+    replace: "return core.ledger.whenWritten(core.ledger.seal('relaxed', 'settle') * 0, deliveries)",
+    caughtBy: {
+      file: 'test/faults/power-cut.test.ts',
+      test: 'has the attempt of a delivery on record before it leaves',
+    },
+  },
+  {
+    name: 'delete a segment that is in use',
+    file: `${ENGINE}/compaction.ts`,
+    find: '      if (usage.bytesOf(id) > 0) continue\n',
+    replace: '',
+    caughtBy: powerCut,
+  },
+]
