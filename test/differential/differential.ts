@@ -45,10 +45,17 @@ export interface DifferentialOptions {
   /** Also reopen the other one at times. Wall jumps are left out then: stored instants are wall time. */
   readonly reopens?: boolean
   readonly runs?: number
+  /** Default: that of the run. */
+  readonly seed?: number
 }
 
 /** Rejects with the smallest list of actions that shows a difference. */
-export async function compareWithReference({ makeOther, reopens = false, runs }: DifferentialOptions): Promise<void> {
+export async function compareWithReference({
+  makeOther,
+  reopens = false,
+  runs,
+  seed,
+}: DifferentialOptions): Promise<void> {
   const actions = [...everyAction, reopens ? reopenAction : jumpWallAction]
   const steps = actions.map((arbitrary) => arbitrary.map((action) => new Step(action)))
   const commands = fc.commands(steps, { maxCommands: ACTIONS_MAX, size: 'max' })
@@ -66,5 +73,5 @@ export async function compareWithReference({ makeOther, reopens = false, runs }:
     }
   })
   const long = process.env['SPINDLE_TEST_LONG'] === '1'
-  await fc.assert(property, { numRuns: runs ?? (long ? RUNS_LONG : RUNS), endOnFailure: false })
+  await fc.assert(property, { numRuns: runs ?? (long ? RUNS_LONG : RUNS), ...(seed === undefined ? {} : { seed }) })
 }

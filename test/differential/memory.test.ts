@@ -73,7 +73,8 @@ describe('the differential test', () => {
 
   for (const [name, makeOther] of Object.entries(bugs)) {
     it(`catches ${name}`, async () => {
-      await expect(compareWithReference({ makeOther, runs: 200 })).rejects.toThrow(/Property failed/)
+      // A seed of its own: that the bug is met is a fact about it, not chance.
+      await expect(compareWithReference({ makeOther, runs: 2_000, seed: 7 })).rejects.toThrow(/Property failed/)
     })
   }
 })
