@@ -8,7 +8,7 @@
  */
 import { SpindleError } from '../../model/errors.ts'
 import type { StoreTag } from '../../model/message-id.ts'
-import type { Disk } from '../../runtime/disk.ts'
+import { type Disk, DiskFullError } from '../../runtime/disk.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Core } from './core.ts'
 import { CHUNK_BITS } from './index/slots.ts'
@@ -76,7 +76,9 @@ export class Checkpointer {
       await writer.finish()
       return header.start
     } catch (error) {
-      this.#log.warn('a checkpoint was given up; the journal is whole without it', { error })
+      // A full disk is no fault: the journal is whole without a checkpoint. Any other failed write or sync is one.
+      if (!(error instanceof DiskFullError)) this.#journal.poison('writing a checkpoint', error)
+      this.#log.warn('a checkpoint was given up', { error })
       await writer?.abandon().catch(() => {})
       return undefined
     } finally {

@@ -296,6 +296,11 @@ export class Journal {
     }
   }
 
+  /** A write or sync beside the journal failed: as if one of its own had. `doing` completes "… of FOLDER". */
+  poison(doing: string, cause: unknown): void {
+    this.#writer.fail(doing, cause)
+  }
+
   #source(): ChunkSource {
     const journal = this
     return {
