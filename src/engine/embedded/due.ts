@@ -1,11 +1,12 @@
 /** What time does by itself: delays end, leases run out, messages expire, retentions and holders end, idle queues go. */
-import type { UnitNotes } from './appends.ts'
+
 import type { Core } from './core.ts'
 import { drop, expire, loseLease } from './endings.ts'
 import type { Holder } from './holders.ts'
 import type { Claim } from './index/groups.ts'
 import type { QueueState } from './index/queue-state.ts'
 import { SLOT_MASK, State } from './index/slots.ts'
+import type { UnitNotes } from './rows.ts'
 
 /** Queues whose lifetime is `idle` are looked at when the first of them may be due. */
 export class Idle {

@@ -4,7 +4,6 @@ import { addDeath, closesCycle } from '../../model/deaths.ts'
 import { failedEvent } from '../../model/failed-event.ts'
 import type { Death, DeathReason } from '../../model/message.ts'
 import type { Settlement } from '../engine.ts'
-import { appendEvent, type UnitNotes } from './appends.ts'
 import { CONTENT_HEADER_BYTES } from './codec.ts'
 import { type Core, instant } from './core.ts'
 import { formatId } from './ids.ts'
@@ -13,6 +12,7 @@ import type { QueueState } from './index/queue-state.ts'
 import { NONE, SLOT_MASK, State } from './index/slots.ts'
 import { Blob } from './ledger.ts'
 import type { ParsedReceipt } from './receipts.ts'
+import { appendEvent, type UnitNotes } from './rows.ts'
 
 /** The row that the receipt may settle in that way; NONE: it is stale. */
 export function rowFor(core: Core, receipt: ParsedReceipt | undefined, how: Settlement['kind'] | 'extend'): number {

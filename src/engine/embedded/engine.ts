@@ -28,7 +28,6 @@ import type {
   StoredRecord,
   Unit,
 } from '../engine.ts'
-import { reveal, type UnitNotes } from './appends.ts'
 import { browse, measure } from './browse.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { FORMAT_VERSION, RECORD_KIND } from './codec.ts'
@@ -45,7 +44,9 @@ import { PageCache } from './page-cache.ts'
 import { Receipts } from './receipts.ts'
 import { Replay } from './replay.ts'
 import type { Reveals } from './reveals.ts'
-import { recordBytesOf, runUnit, type UnitTools } from './units.ts'
+import { reveal, type UnitNotes } from './rows.ts'
+import type { UnitTools } from './unit-tools.ts'
+import { recordBytesOf, runUnit } from './units.ts'
 import { Upkeep } from './upkeep.ts'
 import { viewOf } from './views.ts'
 import { Watchers } from './watchers.ts'

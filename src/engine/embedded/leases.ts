@@ -3,7 +3,6 @@
 import type { Delivery, MessageId } from '../../model/message.ts'
 import type { LeaseRequest, LeaseTerm } from '../engine.ts'
 import { HOLDER_TTL_MS_DEFAULT } from '../engine.ts'
-import { comesBefore } from './appends.ts'
 import { type Core, instant } from './core.ts'
 import { acknowledge } from './endings.ts'
 import { parseId } from './ids.ts'
@@ -11,6 +10,7 @@ import type { Claim, Group } from './index/groups.ts'
 import type { QueueState } from './index/queue-state.ts'
 import { NONE, SLOT_MASK, State } from './index/slots.ts'
 import type { Receipts } from './receipts.ts'
+import { comesBefore } from './rows.ts'
 import { deliveryOf } from './views.ts'
 
 interface Terms {

@@ -2,6 +2,7 @@
  * Recent journal bytes by page, oldest dropped first: a message that is taken soon after it came needs no read, and one
  * that is read back brings its neighbours. Deliveries get copies, so a slow consumer pins no page.
  */
+import type { Content } from '../../model/message.ts'
 import { CONTENT_HEADER_BYTES } from './codec.ts'
 import { copyBytes } from './copy-bytes.ts'
 import { crc32 } from './journal/crc32.ts'
@@ -35,7 +36,7 @@ export class PageCache {
   readonly #corrupt: (segment: number, offset: number) => Error
   /** Up to where the bytes of segments are complete: reads ahead stay below. */
   readonly #ends: (segment: number) => number
-  #slab = new ArrayBuffer(SLAB_BYTES)
+  #slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
   #slabAt = 0
   /** Of the page dropped last: a fresh one would cost page faults. Nobody else holds it, for deliveries are copies. */
   #spare: Buffer | undefined
@@ -78,28 +79,49 @@ export class PageCache {
     }
   }
 
-  /** A copy of the whole content (header, head, body) at that place, checked. */
-  read(segment: number, offset: number, length: number): Uint8Array {
+  /** A copy of the content at that place, checked if it comes from the disk. `length`: its header included. */
+  content(segment: number, offset: number, length: number): Content {
     const inPage = offset & (PAGE_BYTES - 1)
-    const copy = this.#allocate(length)
+    let source: Buffer | undefined
+    let from = inPage
     if (inPage + length <= PAGE_BYTES) {
       const key = segment * SEGMENT_PAGES + (offset >>> PAGE_BITS)
       const page = this.#page(key) ?? this.#readAhead(key, segment, offset - inPage, inPage + length)
       if (page !== undefined && inPage >= page.from && inPage + length <= page.to) {
-        copyBytes(page.bytes, inPage, copy, 0, length)
-        if (page.fromDisk) this.#check(copy, segment, offset)
-        return copy
+        source = page.bytes
+        if (page.fromDisk) this.#check(source, inPage, length, segment, offset)
       }
     }
-    this.#source.readContent(segment, offset, length).copy(copy)
-    this.#check(copy, segment, offset)
-    return copy
+    if (source === undefined) {
+      source = this.#source.readContent(segment, offset, length)
+      from = 0
+      this.#check(source, 0, length, segment, offset)
+    }
+    const bytes = length - CONTENT_HEADER_BYTES
+    const headBytes = getUint32(source, from + 4)
+    if (bytes > SLICE_BYTES_MAX) {
+      const copy = new Uint8Array(bytes)
+      source.copy(copy, 0, from + CONTENT_HEADER_BYTES, from + length)
+      return { body: copy.subarray(headBytes), head: copy.subarray(0, headBytes) }
+    }
+    if (this.#slabAt + bytes > SLAB_BYTES) {
+      this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
+      this.#slabAt = 0
+    }
+    const at = this.#slabAt
+    this.#slabAt += bytes
+    source.copy(this.#slab, at, from + CONTENT_HEADER_BYTES, from + length)
+    const { buffer } = this.#slab
+    return {
+      body: new Uint8Array(buffer, at + headBytes, bytes - headBytes),
+      head: headBytes === 0 ? EMPTY : new Uint8Array(buffer, at, headBytes),
+    }
   }
 
-  /** As `read`, without a trace in the cache: for what is read once. */
+  /** The whole of it, header and all, without a trace in the cache: for what is read once. */
   readOnce(segment: number, offset: number, length: number): Uint8Array {
     const bytes = this.#source.readContent(segment, offset, length)
-    this.#check(bytes, segment, offset)
+    this.#check(bytes, 0, length, segment, offset)
     return bytes
   }
 
@@ -119,9 +141,8 @@ export class PageCache {
     return page
   }
 
-  #check(content: Uint8Array, segment: number, offset: number): void {
-    const bytes = Buffer.from(content.buffer, content.byteOffset, content.length)
-    if (bytes.length < CONTENT_HEADER_BYTES || crc32(bytes, 4, bytes.length) !== getUint32(bytes, 0)) {
+  #check(bytes: Buffer, at: number, length: number, segment: number, offset: number): void {
+    if (length < CONTENT_HEADER_BYTES || crc32(bytes, at + 4, at + length) !== getUint32(bytes, at)) {
       throw this.#corrupt(segment, offset)
     }
   }
@@ -153,15 +174,6 @@ export class PageCache {
     this.#spare = undefined
     return bytes
   }
-
-  #allocate(length: number): Uint8Array {
-    if (length > SLICE_BYTES_MAX) return new Uint8Array(length)
-    if (this.#slabAt + length > SLAB_BYTES) {
-      this.#slab = new ArrayBuffer(SLAB_BYTES)
-      this.#slabAt = 0
-    }
-    const slice = new Uint8Array(this.#slab, this.#slabAt, length)
-    this.#slabAt += length
-    return slice
-  }
 }
+
+const EMPTY = new Uint8Array(0)

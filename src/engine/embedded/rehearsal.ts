@@ -12,7 +12,7 @@ import { isExpired, rowFor } from './endings.ts'
 import { formatId, givenNumber } from './ids.ts'
 import { NONE, SLOT_MASK, State } from './index/slots.ts'
 import type { RecordValue } from './records.ts'
-import type { UnitTools } from './units.ts'
+import type { UnitTools } from './unit-tools.ts'
 
 export interface Failure {
   /** Which op of the unit. */
@@ -110,7 +110,6 @@ class Rehearsal {
       if (this.#taken.get(number) ?? this.#core.index.numbers.get(number) !== NONE) {
         return { kind: 'refused', reason: 'id-in-use' }
       }
-      this.#taken.set(number, true)
     }
     if (message.dedupId !== undefined && policy.dedup.kind !== 'none') {
       const first = this.#firstOf(op.queue, shadow, message.dedupId)
@@ -125,6 +124,7 @@ class Rehearsal {
       shadow.dropped += excess
     }
     if (message.dedupId !== undefined && policy.dedup.kind !== 'none') shadow.keys.set(message.dedupId, number)
+    if (number > 0) this.#taken.set(number, true)
     shadow.waiting++
     if ((message.delayMs ?? policy.delayMs) === 0 && policy.groups.kind === 'none') shadow.ready++
     return undefined

@@ -5,12 +5,12 @@ import type { Death } from '../../model/message.ts'
 import type { QueuePolicy } from '../../model/policy.ts'
 import type { QueueLifetime } from '../engine.ts'
 import { HOLDER_TTL_MS_DEFAULT } from '../engine.ts'
-import { holdDedup } from './appends.ts'
 import { AppendFlag, CONTENT_HEADER_BYTES, Effect } from './codec.ts'
 import { type Core, instant } from './core.ts'
 import type { NewRow } from './index/message-index.ts'
 import type { QueueState } from './index/queue-state.ts'
 import { type BlobPlace, Flag, NONE, SLOT_MASK, State } from './index/slots.ts'
+import { holdDedup } from './rows.ts'
 
 export interface QueueRules {
   readonly name: string

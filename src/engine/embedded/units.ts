@@ -1,22 +1,20 @@
 /** Runs the ops of one unit against the index. A unit with required ops is rehearsed first, so that it aborts without a trace. */
 import type { CountOp, DropQueueOp, Op, Outcome, PurgeOp, PutQueueOp, RecordOp, SettleOp, Unit } from '../engine.ts'
 import { HOLDER_TTL_MS_DEFAULT } from '../engine.ts'
-import { append, touch, type UnitNotes } from './appends.ts'
+import { append } from './appends.ts'
 import type { Core } from './core.ts'
 import { decodeCount, encodeCount } from './counters.ts'
-import { dropQueue, type Idle } from './due.ts'
+import { dropQueue } from './due.ts'
 import { rowFor, settle } from './endings.ts'
 import { NONE, SLOT_MASK, State } from './index/slots.ts'
-import type { Receipts } from './receipts.ts'
 import { rehearse } from './rehearsal.ts'
-
-export interface UnitTools {
-  readonly core: Core
-  readonly receipts: Receipts
-  readonly idle: Idle
-}
+import { touch, type UnitNotes } from './rows.ts'
+import type { UnitTools } from './unit-tools.ts'
 
 export function runUnit(tools: UnitTools, unit: Unit, notes: UnitNotes): Outcome[] {
+  const [first] = unit.ops
+  // One op alone leaves no trace when it fails.
+  if (unit.ops.length === 1 && first !== undefined && first.kind !== 'count') return [runOp(tools, first, notes)]
   const required = unit.ops.some(isRequired)
   const failed = required ? rehearse(tools, unit, notes.diskFull) : undefined
   if (failed !== undefined) {

@@ -1,6 +1,5 @@
 /** Rows and journal bytes -> what callers see. */
-import type { Content, Delivery, MessageId, MessageState, MessageView, Receipt } from '../../model/message.ts'
-import { CONTENT_HEADER_BYTES } from './codec.ts'
+import type { Delivery, MessageId, MessageState, MessageView, Receipt } from '../../model/message.ts'
 import type { Core } from './core.ts'
 import { formatId } from './ids.ts'
 import { type BlobPlace, SLOT_MASK, State } from './index/slots.ts'
@@ -16,8 +15,7 @@ const stateNames: readonly (MessageState | undefined)[] = [
   undefined,
 ]
 
-const EMPTY = new Uint8Array(0)
-const shortHeads = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte))
+const _shortHeads = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte))
 
 export function viewOf(core: Core, slot: number): MessageView {
   return build(core, slot, undefined) as MessageView
@@ -45,11 +43,7 @@ function build(core: Core, slot: number, receipt: Receipt | undefined): unknown 
     id: formatId(core, c.number[i] as number) as MessageId,
     queue: queue.name,
     state: stateNames[state] as MessageState,
-    content: contentAt(core, {
-      segment: c.segment[i] as number,
-      offset: c.offset[i] as number,
-      length: c.length[i] as number,
-    }),
+    content: core.cache.content(c.segment[i] as number, c.offset[i] as number, c.length[i] as number),
     priority: c.priority[i] as number,
     sequence: slots.sequenceOf(slot),
     groupId: group === 0 ? undefined : queue.groups.at(group).key,
@@ -68,33 +62,6 @@ function build(core: Core, slot: number, receipt: Receipt | undefined): unknown 
   }
 }
 
-function contentAt(core: Core, place: BlobPlace): Content {
-  const bytes = core.cache.read(place.segment, place.offset, place.length)
-  const headBytes = headBytesOf(bytes)
-  const headAt = bytes.byteOffset + CONTENT_HEADER_BYTES
-  const bodyBytes = bytes.length - CONTENT_HEADER_BYTES - headBytes
-  const body = new Uint8Array(bytes.buffer, headAt + headBytes, bodyBytes)
-  return { body, head: headOf(bytes, headBytes) }
-}
-
-/** Heads of no byte, and of one, are most of all heads; views of those are shared by all deliveries. */
-function headOf(bytes: Uint8Array, headBytes: number): Uint8Array {
-  if (headBytes === 0) return EMPTY
-  if (headBytes === 1) return shortHeads[bytes[CONTENT_HEADER_BYTES] as number] as Uint8Array
-  return bytes.subarray(CONTENT_HEADER_BYTES, CONTENT_HEADER_BYTES + headBytes)
-}
-
 function blobAt(core: Core, place: BlobPlace | undefined): Uint8Array | undefined {
-  if (place === undefined) return undefined
-  return core.cache.read(place.segment, place.offset, place.length).subarray(CONTENT_HEADER_BYTES)
-}
-
-function headBytesOf(bytes: Uint8Array): number {
-  return (
-    ((bytes[4] as number) |
-      ((bytes[5] as number) << 8) |
-      ((bytes[6] as number) << 16) |
-      ((bytes[7] as number) << 24)) >>>
-    0
-  )
+  return place === undefined ? undefined : core.cache.content(place.segment, place.offset, place.length).body
 }
