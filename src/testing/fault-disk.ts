@@ -13,7 +13,8 @@ import { FaultInode, type PowerCutMode } from './fault-inode.ts'
 export interface SyncBoundary {
   /** From 1, over file and directory syncs. */
   readonly index: number
-  readonly phase: 'before' | 'after'
+  /** `before`: it begins. `during`: it took a while, others went on, nothing of it is durable. `after`: it is, the caller was not told yet. */
+  readonly phase: 'before' | 'during' | 'after'
   readonly path: string
 }
 
@@ -104,7 +105,7 @@ export class FaultDisk implements Disk {
     this.#inode(path).damageLength(bytes)
   }
 
-  /** Hears of every sync just before it does anything and just after it is done, before its caller does: `powerCut` there. */
+  /** Hears of every sync as it begins, goes on and has ended, before its caller does: `powerCut` there. */
   onSync(listener: (boundary: SyncBoundary) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -170,7 +171,8 @@ export class FaultDisk implements Disk {
     const index = this.#called('sync', `sync directory ${directory}`)
     this.#tell({ index, phase: 'before', path: directory })
     const covered = this.#changes.filter((change) => change.directory === directory)
-    await turn()
+    await turn(SYNC_HOPS)
+    this.#tell({ index, phase: 'during', path: directory })
     for (const change of covered) change.apply(this.#durableNames)
     this.#changes = this.#changes.filter((change) => !covered.includes(change))
     this.#tell({ index, phase: 'after', path: directory })
@@ -220,7 +222,8 @@ export class FaultDisk implements Disk {
         const index = ++this.calls.sync
         this.#tell({ index, phase: 'before', path })
         const covered = inode.unsynced()
-        await turn()
+        await turn(SYNC_HOPS)
+        this.#tell({ index, phase: 'during', path })
         inode.makeDurable(covered)
         this.#tell({ index, phase: 'after', path })
       },
@@ -293,7 +296,10 @@ function systemError(code: string, what: string): Error {
   return Object.assign(new Error(`${code}: ${what}`), { code })
 }
 
-/** Calls take a moment, so that others can begin meanwhile; more than one hop, as work in the thread pool would. */
-async function turn(): Promise<void> {
-  for (let hop = 0; hop < 3; hop++) await undefined
+/** Calls take a moment, as work in the thread pool would, so that others can begin meanwhile. A sync takes longer than a write. */
+const CALL_HOPS = 3
+const SYNC_HOPS = 40
+
+async function turn(hops = CALL_HOPS): Promise<void> {
+  for (let hop = 0; hop < hops; hop++) await undefined
 }

@@ -61,10 +61,11 @@ describe('journal', () => {
   })
 
   it('counts a sync only for what was written before it began', async () => {
-    const { disk, journal } = await openRig()
+    const { disk, journal, clock } = await openRig()
     const told: number[] = []
     journal.onSynced = (upTo) => told.push(upTo)
     let inside = false
+    await clock.advance(0)
     disk.onSync(({ phase }) => {
       if (phase !== 'before' || inside) return
       inside = true
