@@ -188,7 +188,8 @@ describe('processes that share a data folder', () => {
       const unknown = new Set<string>()
       const acking = new Set<string>()
       const acked = new Set<string>()
-      const notebook: Readonly<Record<string, Set<string>>> = { stored, unknown, acking, acked }
+      const refused = new Set<string>()
+      const notebook: Readonly<Record<string, Set<string>>> = { stored, refused, unknown, acking, acked }
       let enough = { count: Number.POSITIVE_INFINITY, reached: (): void => {} }
       const members: Child[] = []
       const enlist = async (): Promise<void> => {
@@ -225,7 +226,9 @@ describe('processes that share a data folder', () => {
         for (const text of texts) remaining.add(text)
       }
       const [figures] = await port.measure(['q'])
-      expect(figures).toMatchObject({ ready: 0, leased: 0, delayed: 0 })
+      // Dead ones would be neither: an attempt is spent with each kill, so the queue sets no cap.
+      expect(figures).toMatchObject({ ready: 0, leased: 0, delayed: 0, dead: 0 })
+      expect(refused.size).toBe(0)
       const gone = [...stored].filter((text) => !acked.has(text) && !remaining.has(text))
       const lost = gone.filter((text) => !acking.has(text))
       const undone = [...remaining].filter((text) => acked.has(text))
