@@ -4,13 +4,25 @@
  */
 
 import type { QueuePolicy } from '../../model/policy.ts'
-import type { AppendOp, CountOp, DropQueueOp, Op, Outcome, PutQueueOp, RecordOp, SettleOp, Unit } from '../engine.ts'
+import type {
+  AppendOp,
+  CountOp,
+  DropQueueOp,
+  Op,
+  Outcome,
+  PurgeOp,
+  PutQueueOp,
+  RecordOp,
+  SettleOp,
+  Unit,
+} from '../engine.ts'
 import { countToDrop } from './appends.ts'
 import type { Core } from './core.ts'
 import { decodeCount, encodeCount } from './counters.ts'
 import { isExpired, rowFor } from './endings.ts'
 import { formatId, givenNumber } from './ids.ts'
 import { NONE, SLOT_MASK, State } from './index/slots.ts'
+import { statesToPurge } from './purges.ts'
 import type { RecordValue } from './records.ts'
 import type { UnitTools } from './unit-tools.ts'
 
@@ -30,6 +42,8 @@ interface QueueShadow {
   dropped: number
   /** Forgot its entries and keys since the unit began. */
   emptied: boolean
+  /** States whose entries are gone, those from before the unit at least. */
+  readonly goneStates: Set<number>
   readonly keys: Map<string, number>
 }
 
@@ -78,16 +92,9 @@ class Rehearsal {
         return required(op, this.#dropQueue(op))
       case 'count':
         return this.#count(op)
-      case 'purge': {
-        const shadow = this.#queue(op.queue)
-        const queue = this.#core.byName.get(op.queue)
-        shadow.waiting = queue?.count(State.leased) ?? 0
-        shadow.keys.clear()
-        shadow.ready = 0
-        shadow.dropped = 0
-        shadow.emptied = true
+      case 'purge':
+        this.#purge(op)
         return undefined
-      }
       default:
         return op satisfies never
     }
@@ -107,7 +114,7 @@ class Rehearsal {
     }
     const number = message.id === undefined ? 0 : givenNumber(this.#core, message.id)
     if (number > 0) {
-      if (this.#taken.get(number) ?? this.#core.index.numbers.get(number) !== NONE) {
+      if (this.#taken.get(number) ?? this.#isHeld(number)) {
         return { kind: 'refused', reason: 'id-in-use' }
       }
     }
@@ -130,6 +137,13 @@ class Rehearsal {
     return undefined
   }
 
+  /** Does an entry from before the unit still have the number? */
+  #isHeld(number: number): boolean {
+    const { index } = this.#core
+    const slot = index.numbers.get(number)
+    return slot !== NONE && !this.#queue(index.queueOf(slot).name).goneStates.has(index.stateOf(slot))
+  }
+
   #firstOf(queue: string, shadow: QueueShadow, key: string): number | undefined {
     const here = shadow.keys.get(key)
     if (here !== undefined || shadow.emptied) return here
@@ -140,7 +154,7 @@ class Rehearsal {
 
   /** How many ready messages would there be to drop, one after another? */
   #heads(name: string, shadow: QueueShadow): number {
-    const queue = shadow.emptied ? undefined : this.#core.byName.get(name)
+    const queue = shadow.goneStates.has(State.ready) ? undefined : this.#core.byName.get(name)
     return shadow.ready - shadow.dropped + (queue === undefined ? 0 : countToDrop(this.#core, queue))
   }
 
@@ -152,7 +166,7 @@ class Rehearsal {
     this.#over.add(parsed.number)
     const queue = index.queueOf(slot)
     const shadow = this.#queue(queue.name)
-    if (shadow.policy === undefined) return { kind: 'stale' }
+    if (shadow.goneStates.has(index.stateOf(slot))) return { kind: 'stale' }
     const c = index.slots.chunk(slot)
     if (c.state[slot & SLOT_MASK] === State.ready) shadow.dropped++
     const fate = this.#fateOf(slot, op.how)
@@ -218,10 +232,30 @@ class Rehearsal {
     if (shadow.policy === undefined) return undefined
     if (op.ifEmpty === true && shadow.waiting > 0) return { kind: 'mismatch', version: 1 }
     shadow.policy = undefined
+    for (let state = State.pending; state <= State.dead; state++) shadow.goneStates.add(state)
     shadow.waiting = 0
+    shadow.ready = 0
+    shadow.dropped = 0
     shadow.keys.clear()
     shadow.emptied = true
     return undefined
+  }
+
+  #purge(op: PurgeOp): void {
+    const shadow = this.#queue(op.queue)
+    const queue = this.#core.byName.get(op.queue)
+    const states = statesToPurge(op)
+    for (const state of states) {
+      if (!shadow.goneStates.has(state) && isWaiting(state)) shadow.waiting -= queue?.count(state) ?? 0
+      shadow.goneStates.add(state)
+    }
+    shadow.keys.clear()
+    shadow.emptied = true
+    if (states.has(State.ready)) {
+      shadow.waiting -= shadow.ready - shadow.dropped
+      shadow.ready = 0
+      shadow.dropped = 0
+    }
   }
 
   #queue(name: string): QueueShadow {
@@ -234,12 +268,17 @@ class Rehearsal {
         ready: 0,
         dropped: 0,
         emptied: false,
+        goneStates: new Set(),
         keys: new Map(),
       }
       this.#queues.set(name, shadow)
     }
     return shadow
   }
+}
+
+function isWaiting(state: number): boolean {
+  return state === State.delayed || state === State.ready
 }
 
 function required(op: { readonly required?: boolean }, failure: Outcome | undefined): Outcome | undefined {

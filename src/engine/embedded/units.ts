@@ -1,12 +1,13 @@
 /** Runs the ops of one unit against the index. A unit with required ops is rehearsed first, so that it aborts without a trace. */
-import type { CountOp, DropQueueOp, Op, Outcome, PurgeOp, PutQueueOp, RecordOp, SettleOp, Unit } from '../engine.ts'
+import type { CountOp, DropQueueOp, Op, Outcome, PutQueueOp, RecordOp, SettleOp, Unit } from '../engine.ts'
 import { HOLDER_TTL_MS_DEFAULT } from '../engine.ts'
 import { append } from './appends.ts'
 import type { Core } from './core.ts'
 import { decodeCount, encodeCount } from './counters.ts'
 import { dropQueue } from './due.ts'
 import { rowFor, settle } from './endings.ts'
-import { NONE, SLOT_MASK, State } from './index/slots.ts'
+import { NONE } from './index/slots.ts'
+import { purge } from './purges.ts'
 import { rehearse } from './rehearsal.ts'
 import { touch, type UnitNotes } from './rows.ts'
 import type { UnitTools } from './unit-tools.ts'
@@ -132,34 +133,6 @@ function runDrop(core: Core, op: DropQueueOp): Outcome {
   if (op.ifEmpty === true && queue.waiting > 0) return { kind: 'mismatch', version: 1 }
   dropQueue(core, queue)
   return DONE
-}
-
-const PURGED_BY_DEFAULT = ['delayed', 'ready'] as const
-const stateOfName = { delayed: State.delayed, ready: State.ready, done: State.done, dead: State.dead } as const
-
-function isPurgeable(state: number): boolean {
-  return state !== State.leased
-}
-
-function purge(core: Core, op: PurgeOp): Outcome {
-  const queue = core.byName.get(op.queue)
-  if (queue === undefined) return { kind: 'missing' }
-  const wanted = new Set<number>((op.states ?? PURGED_BY_DEFAULT).map((state) => stateOfName[state]))
-  const slots: number[] = []
-  core.eachSlot(queue, isPurgeable, (slot) => {
-    const c = core.index.slots.chunk(slot)
-    const state = c.state[slot & SLOT_MASK] as number
-    // A pending append comes before this unit, so it counts as what it will be.
-    const due = state === State.pending ? (c.lease?.due[slot & SLOT_MASK] ?? 0) : 0
-    const as = state !== State.pending ? state : due > core.nowMs ? State.delayed : State.ready
-    if (wanted.has(as)) slots.push(slot)
-  })
-  const numbers = slots.map((slot) => core.index.slots.chunk(slot).number[slot & SLOT_MASK] as number)
-  core.ledger.scribe.purge(queue.id, numbers)
-  for (const slot of slots) core.removeRow(slot)
-  queue.dedup.clear()
-  core.hintGroup(queue)
-  return { kind: 'purged', count: numbers.length }
 }
 
 /** What a record needs besides contents and names: far more than the fields of any op, deaths that it causes included. */
