@@ -4,6 +4,8 @@ import {
   type BacklogCase,
   type FilledBacklog,
   fillBacklog,
+  type IndexedBacklog,
+  indexBacklog,
   type RestartCase,
   type RestartedBacklog,
   restartBacklog,
@@ -18,6 +20,7 @@ export type Job = { readonly store: StoreChoice } & (
   | { readonly kind: 'tasks'; readonly it: TaskCase; readonly pace: Pace }
   | { readonly kind: 'fillBacklog'; readonly it: BacklogCase }
   | { readonly kind: 'restartBacklog'; readonly it: RestartCase }
+  | { readonly kind: 'indexBacklog'; readonly it: { readonly folder: string } }
 )
 
 interface Answers {
@@ -28,6 +31,7 @@ interface Answers {
   tasks: Rate
   fillBacklog: FilledBacklog
   restartBacklog: RestartedBacklog
+  indexBacklog: IndexedBacklog
 }
 
 export type Answer<J extends Job> = Answers[J['kind']]
@@ -49,6 +53,8 @@ export async function run(job: Job): Promise<Answer<Job>> {
       return tasks(job.store, job.it, job.pace)
     case 'fillBacklog':
       return fillBacklog(job.store, job.it)
+    case 'indexBacklog':
+      return indexBacklog(job.store, job.it)
     case 'restartBacklog':
       return restartBacklog(job.store, job.it)
     default:

@@ -3,7 +3,7 @@ import { inFreshProcess } from './fresh-process.ts'
 import { type Answer, type Job, run } from './jobs.ts'
 import { median, type Rate } from './measure.ts'
 import type { Plan } from './plan.ts'
-import type { FilledBacklog, RestartedBacklog } from './scenarios/backlog.ts'
+import type { FilledBacklog, IndexedBacklog, RestartedBacklog } from './scenarios/backlog.ts'
 import type { QueueCase } from './scenarios/queues.ts'
 import type { TaskCase } from './scenarios/tasks.ts'
 import { type StoreChoice, withFolder } from './store.ts'
@@ -28,6 +28,8 @@ export interface Backlog {
   readonly filled: FilledBacklog
   readonly afterKill: readonly RestartedBacklog[]
   readonly afterClose: readonly RestartedBacklog[]
+  /** undefined where there is no file to open again. */
+  readonly indexed: IndexedBacklog | undefined
 }
 
 export interface QueueRates {
@@ -73,7 +75,8 @@ export function measureBacklog(bench: Bench): Promise<Backlog> {
       say(`backlog: restart after a close, ${i} of ${restarts}`)
       afterClose.push(await perform(bench, { kind: 'restartBacklog', store, it: { url, close: true } }))
     }
-    return { messages, filled, afterKill, afterClose }
+    const indexed = restarts === 0 ? undefined : await perform(bench, { kind: 'indexBacklog', store, it: { folder } })
+    return { messages, filled, afterKill, afterClose, indexed }
   })
 }
 
