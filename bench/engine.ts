@@ -67,12 +67,14 @@ console.log(
 )
 await engine.close()
 engine = make()
+const cpu = process.cpuUsage()
 const start = performance.now()
 await engine.open()
 const opened = performance.now()
+const openCpu = process.cpuUsage(cpu)
 const [first] = await engine.lease({ queue: 'q', max: 1, lease: { kind: 'clock' } })
 console.log(
-  `reopen    ${Math.round(opened - start)} ms, first delivery after ${Math.round(performance.now() - start)} ms (${first?.sequence})`,
+  `reopen    ${Math.round(opened - start)} ms (${Math.round((openCpu.user + openCpu.system) / 1000)} ms CPU), first delivery after ${Math.round(performance.now() - start)} ms (${first?.sequence})`,
 )
 console.log('with backlog', await round(engine, messages / 4))
 await engine.close()

@@ -48,7 +48,7 @@ export class Upkeep {
   consider(): void {
     if (this.#running !== undefined || this.#stopped) return
     const since = this.#core.ledger.sealedBytes - this.#sinceBytes
-    if (since < this.#checkpointBytes || since < this.#core.index.bytes) return
+    if (since < this.#checkpointBytes || since < this.#sizeBytes()) return
     this.#start()
   }
 
@@ -56,7 +56,7 @@ export class Upkeep {
   async finish(): Promise<void> {
     await this.#running
     const since = this.#core.ledger.sealedBytes - this.#sinceBytes
-    const size = this.#core.index.slots.live * ROW_BYTES + this.#core.records.bytes
+    const size = this.#sizeBytes()
     if (this.#stopped || since < CLOSING_FROM_BYTES || size > Math.max(CLOSING_BYTES_MAX, since / 2)) return
     this.#start()
     await this.#running
@@ -68,6 +68,11 @@ export class Upkeep {
     this.#checkpoints.stop()
     this.#compactor?.stop()
     await this.#running
+  }
+
+  /** What a checkpoint of the index as it is would have, about. */
+  #sizeBytes(): number {
+    return this.#core.index.slots.live * ROW_BYTES + this.#core.records.bytes
   }
 
   #start(): void {
