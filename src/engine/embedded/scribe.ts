@@ -11,6 +11,8 @@ const SCRATCH_BYTES = 65_536
 /** A scratch that one huge unit grew is let go afterwards. */
 const SCRATCH_KEPT_BYTES = 4 * 1_048_576
 
+const EMPTY = new Uint8Array(0)
+
 /** What an append effect says; instants are wall ms, 0: none. */
 export interface AppendFields {
   readonly queue: number
@@ -30,6 +32,8 @@ export class Scribe {
   #view = new DataView(this.bytes.buffer)
   /** Bytes of the record so far. */
   at = 0
+  #holder = ''
+  #holderBytes: Uint8Array = EMPTY
 
   /** Ready for the next record. */
   reset(): void {
@@ -97,10 +101,16 @@ export class Scribe {
     this.#float(token)
     this.#float(at)
     this.#float(term)
-    if (holder === '') {
-      this.#view.setUint16(this.at, 0, true)
-      this.at += 2
-    } else this.#string(holder)
+    // One process's leases come in long runs: its name is encoded once.
+    if (holder !== this.#holder) {
+      this.#holder = holder
+      this.#holderBytes = Buffer.from(holder)
+    }
+    const { length } = this.#holderBytes
+    this.#room(2 + length)
+    this.#view.setUint16(this.at, length, true)
+    copyBytes(this.#holderBytes, 0, this.bytes, this.at + 2, length)
+    this.at += 2 + length
   }
 
   extend(number: number, term: number): void {
@@ -289,4 +299,3 @@ export class Scribe {
   }
 }
 
-const EMPTY = new Uint8Array(0)
