@@ -124,11 +124,12 @@ class Rehearsal {
     }
     if (policy.lengthMax !== null && shadow.waiting >= policy.lengthMax) {
       const excess = shadow.waiting - policy.lengthMax + 1
-      if (policy.overflow === 'reject' || policy.lengthMax === 0 || this.#heads(op.queue, shadow) < excess) {
+      if (policy.overflow === 'reject' || policy.lengthMax === 0 || this.#heads(op.queue, shadow, policy) < excess) {
         return { kind: 'refused', reason: 'queue-full' }
       }
       shadow.waiting -= excess
       shadow.dropped += excess
+      this.#tellDeaths(policy, excess)
     }
     if (message.dedupId !== undefined && policy.dedup.kind !== 'none') shadow.keys.set(message.dedupId, number)
     if (number > 0) this.#taken.set(number, true)
@@ -153,7 +154,10 @@ class Rehearsal {
   }
 
   /** How many ready messages would there be to drop, one after another? */
-  #heads(name: string, shadow: QueueShadow): number {
+  #heads(name: string, shadow: QueueShadow, policy: QueuePolicy): number {
+    // What comes back to the queue itself makes no room for sure.
+    if (policy.onDeath.kind === 'deadLetter' && policy.onDeath.queue === name) return 0
+    if (policy.failedEventsTo.includes(name)) return 0
     const queue = shadow.goneStates.has(State.ready) ? undefined : this.#core.byName.get(name)
     return shadow.ready - shadow.dropped + (queue === undefined ? 0 : countToDrop(this.#core, queue))
   }
@@ -179,9 +183,15 @@ class Rehearsal {
     }
     this.#settled.add(parsed.number)
     shadow.waiting--
-    if (fate === 'dies' && policy.onDeath.kind === 'deadLetter') this.#queue(policy.onDeath.queue).waiting++
+    if (fate === 'dies') this.#tellDeaths(policy, 1)
     if (fate === 'gone' || (fate === 'dies' && policy.onDeath.kind === 'discard')) this.#taken.set(parsed.number, false)
     return undefined
+  }
+
+  /** Deaths arrive elsewhere, as dead letters and as events. */
+  #tellDeaths(policy: QueuePolicy, deaths: number): void {
+    if (policy.onDeath.kind === 'deadLetter') this.#queue(policy.onDeath.queue).waiting += deaths
+    for (const name of policy.failedEventsTo) this.#queue(name).waiting += deaths
   }
 
   #fateOf(slot: number, how: SettleOp['how']): 'waits' | 'dies' | 'gone' | 'held' {
