@@ -246,11 +246,14 @@ export class FolderPort implements Port {
 
   /** A lease taken by the owner ends with its process, too: the next owner is told by the claim whose they were. */
   #held(request: ReceiveRequest): ReceiveRequest {
-    const { queue, max, waitMs = 0, lease, from, settleOnDelivery, consumer } = request
-    if (lease === undefined && from === undefined && settleOnDelivery === undefined && consumer === undefined) {
-      return { queue, max, waitMs, lease: this.#ownLease } // nearly every receive; a spread costs ten times as much
+    const { queue, max, waitMs, lease, from, settleOnDelivery, consumer } = request
+    if (lease === undefined) {
+      // The common receive, told field by field: a spread costs ten times as much.
+      const plain = from === undefined && settleOnDelivery === undefined && consumer === undefined
+      if (!plain) return { ...request, lease: this.#ownLease }
+      if (waitMs === undefined) return { queue, max, lease: this.#ownLease }
+      return { queue, max, waitMs, lease: this.#ownLease }
     }
-    if (lease === undefined) return { ...request, lease: this.#ownLease }
     if (lease.kind === 'holder' || lease.holder !== undefined) return request
     return { ...request, lease: { ...lease, holder: this.#name } }
   }
