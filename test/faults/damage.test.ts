@@ -26,7 +26,7 @@ describe('damage on the medium', () => {
     const { disk, seen } = await worked(1)
     const random = seededRandom(2)
     const counts = { refused: 0, harmless: 0 }
-    for (let round = 0; round < (longRun ? 10_000 : 250); round++) {
+    for (let round = 0; round < (longRun ? 10_000 : 150); round++) {
       const copy = disk.powerCut({ mode: 'kept' })
       const files = copy.files().filter(({ path, bytes }) => bytes > 0 && !path.includes('spare'))
       const { path, bytes } = files[Math.floor(random.float() * files.length)] as { path: string; bytes: number }

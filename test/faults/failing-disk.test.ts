@@ -69,6 +69,17 @@ async function failNth(n: number, kind: FaultKind): Promise<void> {
 }
 
 describe('a full disk', () => {
+  it('is never reported of one that is not full, however callers compete for room', async () => {
+    for (const seed of [45, 76, 198, 263]) {
+      const { engine } = await openStore(new FaultDisk())
+      await declareQueues(engine)
+      const workload = new Workload(seededRandom(seed))
+      while (workload.operations < 1_000) await workload.burst(engine)
+      expect(workload.faults, `seed ${seed}`).toEqual([])
+      await engine.close()
+    }
+  })
+
   it('aborts a unit whose required append has no room, and harms nothing else', async () => {
     const disk = new FaultDisk()
     const { engine, clock } = await openStore(disk)
@@ -90,6 +101,41 @@ describe('a full disk', () => {
     expect(await engine.read('with it')).toBeUndefined()
     expect(await engine.lease({ queue: 'plain', max: 1, lease: { kind: 'clock' } })).toHaveLength(1)
     await engine.close()
+  })
+
+  it('refuses settles too when the space held back is used up, and goes on when some comes back', async () => {
+    const disk = new FaultDisk()
+    const { engine, clock } = await openStore(disk)
+    await declareQueues(engine)
+    const message = { content: { body: Buffer.from('one|'), head: new Uint8Array(0) } }
+    await engine.commit([{ ops: [{ kind: 'append', queue: 'plain', message }] }])
+    await clock.advance(0)
+    disk.capacityBytes = disk.files().reduce((sum, { bytes }) => sum + bytes, 0)
+    // Releases take and take, and give nothing back.
+    let code: string | undefined
+    for (let round = 0; code === undefined && round < 20_000; round++) {
+      const [held] = await engine.lease({ queue: 'plain', max: 1, lease: { kind: 'clock' } }).catch((error) => {
+        code = error.code
+        return []
+      })
+      if (held === undefined) continue
+      const settle = {
+        kind: 'settle',
+        receipt: held.receipt,
+        how: { kind: 'release', note: Buffer.alloc(500) },
+      } as const
+      await engine.commit([{ ops: [settle] }]).catch((error) => {
+        code = error.code
+      })
+    }
+    expect(code).toBe('disk-full')
+    disk.capacityBytes = Number.POSITIVE_INFINITY
+    await clock.advance(60_000)
+    expect(await engine.lease({ queue: 'plain', max: 1, lease: { kind: 'clock' } })).toHaveLength(1)
+    await engine.close()
+    const { engine: again } = await openStore(disk.powerCut({ mode: 'lost' }))
+    expect((await look(again)).messages).toHaveLength(1)
+    await again.close()
   })
 
   it('refuses appends, goes on with leases and acks, and resumes by itself', async () => {

@@ -54,7 +54,8 @@ export class Compactor {
     this.#copies.clear()
     for (let chunk = 0; chunk < slots.chunks.length; chunk++) {
       for (let from = 0; from < CHUNK_SLOTS; ) {
-        if (this.#stopping) return
+        // What is left of a full disk is for leases and settles.
+        if (this.#stopping || this.#journal.diskIsFull) return
         from = this.#slice(segments, chunk, from)
         if (this.#core.ledger.open) await this.#seal()
       }

@@ -141,6 +141,12 @@ export class EmbeddedEngine implements Engine {
     const replay = new Replay(core)
     const checkpoint = await newestCheckpoint(disk, this.#log)
     const from = checkpoint === undefined ? undefined : await readCheckpoint(core, checkpoint, disk.label)
+    const [firstSegment] = journal.segmentIds()
+    if (from === undefined && firstSegment !== undefined && firstSegment > 1) {
+      // Segments are given back only once a checkpoint tells what they told.
+      const what = `open ${disk.label} (its checkpoint is missing or damaged, and segments before ${firstSegment} are gone)`
+      throw new SpindleError('corrupt', what)
+    }
     let replayed = 0
     await journal.recover(from, (kind, bytes, start, end, segment, offset) => {
       if (kind !== RECORD_KIND) return
@@ -220,12 +226,16 @@ export class EmbeddedEngine implements Engine {
       for (const unit of units.slice(outcomes.length)) {
         const bytes = recordBytesOf(unit)
         const journal = this.#journal as Journal
-        let room = bytes === 0 || journal.hasRoom(bytes)
-        if (!room) room = (await journal.makeRoom(bytes)) && journal.hasRoom(bytes)
-        if (this.#fault !== undefined) throw this.#fault
-        this.#core.readClocks()
-        this.#applyDue(DUE_BUDGET)
-        outcomes.push(this.#run(unit, wait, !room))
+        // Others take room while this waits, and what is due takes some: judged last, and again until the disk says no.
+        let full = false
+        for (;;) {
+          if (this.#fault !== undefined) throw this.#fault
+          this.#core.readClocks()
+          this.#applyDue(DUE_BUDGET)
+          if (full || bytes === 0 || journal.hasRoom(bytes)) break
+          full = !(await journal.makeRoom(bytes))
+        }
+        outcomes.push(this.#run(unit, wait, full))
       }
       return outcomes
     }
@@ -408,8 +418,10 @@ export class EmbeddedEngine implements Engine {
 
   #ready(verb: string): SpindleError | undefined {
     if (this.#fault !== undefined) return this.#fault
-    if (this.#state === 'open') return undefined
-    return new SpindleError('closed', `${verb} on ${this.#parts.disk.label}`)
+    if (this.#state !== 'open') return new SpindleError('closed', `${verb} on ${this.#parts.disk.label}`)
+    if (!(this.#journal as Journal).exhausted) return undefined
+    // Half a verb would poison the store; none keeps it, and space that comes back lets it go on.
+    return new SpindleError('disk-full', `${verb} on ${this.#parts.disk.label}, where the space held back is used up`)
   }
 
   #applyDue(budget: number): number {

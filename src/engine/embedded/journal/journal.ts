@@ -69,6 +69,8 @@ const SEGMENT_BYTES_DEFAULT = 64 * 1_048_576
 const SEGMENT_BYTES_MIN = 65_536
 /** A young folder should not occupy 200 MiB: segment n is at most this times 2^(n-1). */
 const FIRST_SEGMENT_BYTES = 4 * 1_048_576
+/** What one call that settles or leases may write, about. */
+const SETTLE_ROOM_BYTES = 65_536
 /** An idle journal says what was synced, so that damage to its last records is not taken for a torn tail. */
 const IDLE_MARKER_MS = 100
 
@@ -278,6 +280,11 @@ export class Journal {
   /** Is the disk known to be full? Appends are then refused once the segment in use is. */
   get diskIsFull(): boolean {
     return this.#spares.diskIsFull
+  }
+
+  /** Is the disk full and the segment held back nearly so, too? Then even a settle may find no room. */
+  get exhausted(): boolean {
+    return this.#spares.diskIsFull && !this.hasRoom(Math.min(SETTLE_ROOM_BYTES, this.#segmentBytesMax / 8), 'settle')
   }
 
   /** Writes and syncs what was sealed; then says so in the files and closes them. Idempotent. A poisoned journal only closes its files. */
