@@ -96,11 +96,9 @@ export class Ledger {
     copyBytes(scribe.bytes, 0, journal.buffer, at, length)
     const { segment, offset } = journal
     const record = journal.seal(durability)
-    if (this.#placed > 0) {
-      // Records without contents are never read back.
-      this.#cache.keep(segment, offset, scribe.bytes, 0, length)
-      this.#settlePlaces(segment, offset)
-    }
+    // Records without contents are never read back; of the others the cache must have every one, as it minds no gaps.
+    if (scribe.hasContents) this.#cache.keep(segment, offset, scribe.bytes, 0, length)
+    if (this.#placed > 0) this.#settlePlaces(segment, offset)
     this.sealedBytes += length
     scribe.reset()
     if (durability === 'durable') this.lastDurable = record

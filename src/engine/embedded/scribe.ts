@@ -32,12 +32,15 @@ export class Scribe {
   #view = new DataView(this.bytes.buffer)
   /** Bytes of the record so far. */
   at = 0
+  /** Does it hold bytes that will be read back? */
+  hasContents = false
   #holder = ''
   #holderBytes: Uint8Array = EMPTY
 
   /** Ready for the next record. */
   reset(): void {
     this.at = 0
+    this.hasContents = false
     if (this.bytes.length > SCRATCH_KEPT_BYTES) this.#replace(SCRATCH_BYTES)
   }
 
@@ -226,6 +229,7 @@ export class Scribe {
 
   /** `which`: 0 content, 1 note, 2 kept, 3 shared content. `raw`: the blob as it stands in the journal. */
   copy(number: number, which: number, raw: Uint8Array): number {
+    this.hasContents = true
     this.#room(14 + raw.length)
     this.#header(Effect.copy, number)
     this.#view.setUint8(this.at, which)
@@ -245,6 +249,7 @@ export class Scribe {
   }
 
   #content(head: Uint8Array, body: Uint8Array): number {
+    this.hasContents = true
     const length = CONTENT_HEADER_BYTES + head.length + body.length
     this.#room(length)
     const place = this.at
@@ -298,4 +303,3 @@ export class Scribe {
     this.#view = new DataView(this.bytes.buffer)
   }
 }
-
