@@ -11,7 +11,6 @@
 import { SpindleError } from '../../model/errors.ts'
 import { defaultLimits, type Limits } from '../../model/limits.ts'
 import type { Delivery, ExtendOutcome, MessageId, MessageView, Receipt } from '../../model/message.ts'
-import { type StoreTag, storeTag, TAG_BYTES } from '../../model/message-id.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Disk } from '../../runtime/disk.ts'
 import { type Log, silentLog } from '../../runtime/log.ts'
@@ -29,20 +28,18 @@ import type {
   Unit,
 } from '../engine.ts'
 import { browse, measure } from './browse.ts'
-import { readCheckpoint } from './checkpoint.ts'
-import { FORMAT_VERSION, RECORD_KIND } from './codec.ts'
+import { FORMAT_VERSION } from './codec.ts'
 import { Core, instant } from './core.ts'
 import { applyDue, endHolder, Idle, nextDueMs } from './due.ts'
 import { rowFor } from './endings.ts'
 import { parseId } from './ids.ts'
 import { NONE, SLOT_MASK, State } from './index/slots.ts'
-import { newestCheckpoint } from './journal/checkpoint-file.ts'
 import { Journal } from './journal/journal.ts'
 import { lease } from './leases.ts'
 import { Ledger } from './ledger.ts'
 import { PageCache } from './page-cache.ts'
 import { Receipts } from './receipts.ts'
-import { Replay } from './replay.ts'
+import { type Recovered, recover } from './recovery.ts'
 import type { Reveals } from './reveals.ts'
 import { reveal, type UnitNotes } from './rows.ts'
 import type { UnitTools } from './unit-tools.ts'
@@ -136,42 +133,21 @@ export class EmbeddedEngine implements Engine {
     journal.onWritten = (sealed) => this.#written(sealed)
     journal.onSynced = (sealed) => this.#synced(sealed)
     journal.onFailed = (error) => this.#poison(error)
-    core.readClocks()
-    core.index.linking = false
-    const replay = new Replay(core)
-    const checkpoint = await newestCheckpoint(disk, this.#log)
-    const from = checkpoint === undefined ? undefined : await readCheckpoint(core, checkpoint, disk.label)
-    const [firstSegment] = journal.segmentIds()
-    if (from === undefined && firstSegment !== undefined && firstSegment > 1) {
-      // Segments are given back only once a checkpoint tells what they told.
-      const what = `open ${disk.label} (its checkpoint is missing or damaged, and segments before ${firstSegment} are gone)`
-      throw new SpindleError('corrupt', what)
+    let recovered: Recovered
+    try {
+      recovered = await recover(core, { journal, disk, log: this.#log, random })
+    } catch (error) {
+      await journal.close().catch(() => {})
+      throw error
     }
-    let replayed = 0
-    await journal.recover(from, (kind, bytes, start, end, segment, offset) => {
-      if (kind !== RECORD_KIND) return
-      replayed += end - start
-      replay.record(bytes, start, end, segment, offset)
-    })
-    core.readClocks()
-    replay.finish()
     for (const queue of core.byName.values()) if (queue.lifetime.kind === 'idle') this.#idle.firstMs = core.nowMs
-    const identity = replay.identity as { tag: StoreTag } | undefined
-    if (identity !== undefined) core.setTag(identity.tag)
-    else if (from === undefined) core.setTag(storeTag(random.bytes(TAG_BYTES)))
-    core.startEpoch(core.epoch + 1)
-    core.ledger.scribe.open(core.epoch, core.nextNumber, { tag: core.tag })
-    core.ledger.seal('durable', 'settle')
-    await journal.sync()
     this.#upkeep = new Upkeep({
       core,
       journal,
       disk,
       log: this.#log,
       checkpointBytes: options?.checkpointBytes ?? CHECKPOINT_BYTES_DEFAULT,
-      checkpointNumber: checkpoint?.number ?? 0,
-      replayedBytes: replayed,
-      from,
+      ...recovered,
     })
     this.#state = 'open'
   }

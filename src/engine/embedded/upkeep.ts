@@ -4,7 +4,7 @@ import type { Log } from '../../runtime/log.ts'
 import { Checkpointer } from './checkpoint.ts'
 import { Compactor } from './compaction.ts'
 import type { Core } from './core.ts'
-import type { Journal, ReplayStart } from './journal/journal.ts'
+import type { Journal } from './journal/journal.ts'
 
 /** A checkpoint at a clean close is worth it from this much to replay, bytes, ... */
 const CLOSING_FROM_BYTES = 1_048_576
@@ -33,7 +33,6 @@ export class Upkeep {
     checkpointBytes: number
     checkpointNumber: number
     replayedBytes: number
-    from: ReplayStart | undefined
   }) {
     const { core, journal, disk, log } = parts
     this.#core = core
