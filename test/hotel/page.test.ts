@@ -49,7 +49,7 @@ async function visit(how: { colorScheme?: 'light' | 'dark'; width?: number } = {
     if (!request.url().startsWith(hotel.url)) complaints.push(request.url())
   })
   await page.goto(`${hotel.url}/`)
-  await page.waitForFunction("document.querySelector('#lamp-worker').classList.contains('on')", undefined, WAIT)
+  await page.waitForSelector('#lamp-worker.on', { state: 'attached', ...WAIT })
   return { page, complaints }
 }
 
