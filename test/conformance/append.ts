@@ -163,6 +163,12 @@ export function appendSuite(make: MakeEngine): void {
       expect(await s.append('q', 'b')).toEqual({ kind: 'refused', reason: 'queue-full' })
     })
 
+    it('ends when what a drop tells comes back to the very queue', async () => {
+      const s = await Subject.with(make, { lengthMax: 1, overflow: 'dropHead', failedEventsTo: ['q'] })
+      await s.send('a')
+      expect(await s.append('q', 'b')).toMatchObject({ kind: 'refused', reason: 'queue-full' })
+    })
+
     it('demands a group where the queue orders by group', async () => {
       const s = await Subject.with(make, { groups: { kind: 'ordered' } })
       expect(await s.append('q', 'a')).toEqual({ kind: 'refused', reason: 'group-required' })

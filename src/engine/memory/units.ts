@@ -123,7 +123,9 @@ function holdDedup(store: MemoryStore, queue: MemoryQueue, { number }: Entry, de
 function makeRoom(store: MemoryStore, queue: MemoryQueue): boolean {
   const { lengthMax, overflow } = queue.policy
   if (lengthMax === null) return true
-  while (queue.liveCount >= lengthMax) {
+  // Bounded: what a drop moves or tells may come back to this very queue.
+  for (let left = queue.liveCount; queue.liveCount >= lengthMax; left--) {
+    if (left < 0) return false
     const head = overflow === 'dropHead' && lengthMax > 0 ? queue.firstReady : undefined
     if (head === undefined) return false
     store.apply(head, { kind: 'overflow' })
