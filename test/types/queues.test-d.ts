@@ -24,7 +24,7 @@ export async function queuesAreTypedByTheirBodies(spindle: Spindle): Promise<voi
   // @ts-expect-error bodies have no such field
   message?.body.price
   // @ts-expect-error there may be no message
-  message.ack()
+  await message.ack()
   void amount
 }
 
