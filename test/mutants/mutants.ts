@@ -135,7 +135,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'use the tokens of an earlier run again',
-    file: `${ENGINE}/engine.ts`,
+    file: `${ENGINE}/recovery.ts`,
     find: 'core.startEpoch(core.epoch + 1)',
     replace: 'core.startEpoch(core.epoch)',
     caughtBy: conformance('never gives a token, an id or a sequence again'),
