@@ -13,6 +13,8 @@ export class Sweeper {
   readonly #failed: (fault: unknown) => void
   #timer: Timer | undefined
   #wakesAtMs = Number.POSITIVE_INFINITY
+  /** What was expected while a turn ran, and so may have been missed by its answer. */
+  #soonestMs = SLEEP_MS_MAX
   #running = false
   #stopped = true
 
@@ -30,12 +32,9 @@ export class Sweeper {
   /** Something becomes due `delayMs` from now: wake no later. Cheap when an earlier wake-up is already set. */
   expect(delayMs: number): void {
     if (delayMs >= SLEEP_MS_MAX) return // no sleep lasts longer, and most leases do
-    if (!this.#running && !this.#stopped && this.#clock.monotonicMs() + delayMs < this.#wakesAtMs) this.#arm(delayMs)
-    else if (this.#running) this.#soonestMs = Math.min(this.#soonestMs, delayMs)
+    if (this.#running) this.#soonestMs = Math.min(this.#soonestMs, delayMs)
+    else if (!this.#stopped && this.#clock.monotonicMs() + delayMs < this.#wakesAtMs) this.#arm(delayMs)
   }
-
-  /** What was expected while a turn ran, and so may have been missed by its answer. */
-  #soonestMs = SLEEP_MS_MAX
 
   stop(): void {
     this.#stopped = true
