@@ -1,5 +1,6 @@
 /** What an application holds: typed queues and topics over the port. `spindle.ts` makes them. */
 import type { BrowsePage, QueueMeasure } from '../broker/port.ts'
+import type { Headers } from '../model/content.ts'
 import type {
   AppendOutcome,
   Death,
@@ -10,10 +11,6 @@ import type {
   SettleOutcome,
 } from '../model/message.ts'
 import type { QueuePolicy } from '../model/policy.ts'
-
-/** Header names are free text; values are strings, finite numbers, booleans or bytes. */
-export type HeaderValue = string | number | boolean | Uint8Array
-export type Headers = Readonly<Record<string, HeaderValue>>
 
 export interface SendOptions {
   readonly delayMs?: number
@@ -108,4 +105,5 @@ export interface Transaction {
 }
 
 export type PolicyInput = Partial<QueuePolicy>
+export type { Headers, HeaderValue } from '../model/content.ts'
 export type { Death, MessageId, MessageState, QueueMeasure, QueuePolicy, Receipt }

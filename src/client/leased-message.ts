@@ -1,8 +1,8 @@
 import type { Port, Settlement } from '../broker/port.ts'
+import { type DecodedHead, decodeBody, decodeHead } from '../model/content.ts'
 import { NOTE_BYTES_MAX } from '../model/limits.ts'
 import type { Death, Delivery, ExtendOutcome, MessageId, Receipt, SettleOutcome } from '../model/message.ts'
 import type { Headers, Message } from './api.ts'
-import { type DecodedHead, decodeBody, decodeHead } from './content.ts'
 
 const ACK = { kind: 'ack' } as const
 

@@ -1,8 +1,8 @@
 import type { BrowsePage, Port, QueueMeasure, ReceiveRequest } from '../broker/port.ts'
+import { encodeContent } from '../model/content.ts'
 import { SpindleError } from '../model/errors.ts'
 import type { AppendOutcome, MessageId, MessageState, NewMessage, Receipt, SettleOutcome } from '../model/message.ts'
 import type { Message, Queue, ReceiveOptions, SendOptions } from './api.ts'
-import { encodeContent } from './content.ts'
 import { LeasedMessage } from './leased-message.ts'
 
 /** How long one turn of `messages()` waits at the broker before it asks again, ms. */

@@ -1,6 +1,7 @@
 /** Input -> stored message. One promise on the common path: a synchronous validator and a queue that is declared. */
-import { type ContentMeta, encodeJsonContent, type TaskMeta } from '../client/content.ts'
+
 import type { Port, SimpleStep } from '../client/port.ts'
+import { type ContentMeta, encodeJsonContent, type TaskMeta } from '../model/content.ts'
 import { SpindleError } from '../model/errors.ts'
 import type { AppendOutcome, MessageId, NewMessage } from '../model/message.ts'
 import type { Clock } from '../runtime/clock.ts'

@@ -6,8 +6,9 @@
  * Every path ends in `#end`, once. A handler that ignores its signal is left behind after ABORT_GRACE_MS; what it does
  * later changes nothing.
  */
-import { decodeBody, decodeHead, decodeText } from '../client/content.ts'
+
 import type { Port, SimpleStep } from '../client/port.ts'
+import { decodeBody, decodeHead, decodeText } from '../model/content.ts'
 import { SpindleError } from '../model/errors.ts'
 import type { Limits } from '../model/limits.ts'
 import type { Delivery } from '../model/message.ts'

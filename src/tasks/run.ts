@@ -1,6 +1,6 @@
 /** One delivery in the hands of a worker, and what its handler sees of it. */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { DecodedHead } from '../client/content.ts'
+import type { DecodedHead } from '../model/content.ts'
 import type { Delivery, MessageId } from '../model/message.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Deadline } from './deadlines.ts'

@@ -1,5 +1,5 @@
 /** Where a task stands, read from its message alone: one look-up by id, and one more for the progress of a running one. */
-import { decodeHead } from '../client/content.ts'
+import { decodeHead } from '../model/content.ts'
 import type { Death, MessageView } from '../model/message.ts'
 import { DISCARDED, decodeKept, waitMsOf } from './ending.ts'
 import type { ProgressReport } from './progress.ts'

@@ -1,6 +1,7 @@
 /** Ends of tasks -> webhook tasks, stored in the same unit; and word to the workers that there is something to deliver. */
-import { decodeHead } from '../client/content.ts'
+
 import type { Port, SimpleStep } from '../client/port.ts'
+import { decodeHead } from '../model/content.ts'
 import type { Delivery } from '../model/message.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { type Ending, finalStatus } from './ending.ts'

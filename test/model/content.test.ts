@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decodeBody, decodeHead, encodeContent, encodeJsonContent } from '../../src/client/content.ts'
+import { decodeBody, decodeHead, encodeContent, encodeJsonContent } from '../../src/model/content.ts'
 
 const headerValue = fc.oneof(
   fc.string(),

@@ -6,9 +6,12 @@
  *
  * A header whose value is bytes is written as { "$bytes": base64 }. An empty head means kind 0 and nothing else.
  */
-import { SpindleError } from '../model/errors.ts'
-import type { Content } from '../model/message.ts'
-import type { Headers, HeaderValue } from './api.ts'
+import { SpindleError } from './errors.ts'
+import type { Content } from './message.ts'
+
+/** Header names are free text; values are strings, finite numbers, booleans or bytes. */
+export type HeaderValue = string | number | boolean | Uint8Array
+export type Headers = Readonly<Record<string, HeaderValue>>
 
 export type ContentKind = 'bytes' | 'text' | 'json'
 
