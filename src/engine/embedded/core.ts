@@ -47,8 +47,9 @@ export class Core {
   constructor(parts: { clock: Clock; limits: Limits }) {
     this.clock = parts.clock
     this.limits = parts.limits
-    this.holders = new Holders()
-    this.index.onHolder = (slot, holder, joined) => this.holders.lease(holder, slot, joined)
+    this.holders = new Holders(this.index.slots)
+    this.index.onHolder = (slot, holder, joined) =>
+      joined ? this.holders.join(holder, slot) : this.holders.leave(holder, slot)
   }
 
   /** Reads the clocks; first thing in every verb. */

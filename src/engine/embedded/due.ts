@@ -106,9 +106,11 @@ function* untoldClaims(core: Core): Generator<{ queue: QueueState; claim: Claim 
 /** Its leases end as lost ones do (`spend: false`: unspent), its queues and claims go. */
 export function endHolder(core: Core, holder: Holder, spend: boolean, notes: UnitNotes): void {
   const { index } = core
-  const slots = [...holder.slots].sort((a, b) => index.slots.sequenceOf(a) - index.slots.sequenceOf(b))
-  for (const slot of slots) {
-    if (holder.slots.has(slot) && index.stateOf(slot) === State.leased) loseLease(core, slot, spend, notes)
+  const { slots } = index
+  const rows = core.holders.rowsOf(holder).sort((a, b) => slots.sequenceOf(a) - slots.sequenceOf(b))
+  for (const slot of rows) {
+    const still = slots.chunk(slot).lease?.holder[slot & SLOT_MASK] === holder.index
+    if (still && index.stateOf(slot) === State.leased) loseLease(core, slot, spend, notes)
   }
   for (const queue of [...core.byName.values()]) {
     if (queue.lifetime.kind === 'holder' && queue.lifetime.holder === holder.name) dropQueue(core, queue)

@@ -2,11 +2,14 @@
  * Holders: processes or connections that leases, queues and claims end with. They live for a while after each renewal, on
  * the monotonic clock, and are not stored: after a reopen those that leases and queues name start over.
  */
+import { NONE, SLOT_MASK, type Slots } from './index/slots.ts'
+
 export class Holder {
   readonly name: string
   readonly index: number
   untilMs: number
-  readonly slots = new Set<number>()
+  /** The row leased last; the others follow by `HolderLinks.next`. */
+  first = NONE
 
   constructor(name: string, index: number, untilMs: number) {
     this.name = name
@@ -16,11 +19,16 @@ export class Holder {
 }
 
 export class Holders {
+  readonly #slots: Slots
   readonly #byName = new Map<string, Holder>()
   readonly #byIndex: (Holder | undefined)[] = [undefined]
   readonly #vacant: number[] = []
   /** No holder ends before this. */
   #firstMs = Number.POSITIVE_INFINITY
+
+  constructor(slots: Slots) {
+    this.#slots = slots
+  }
 
   get firstMs(): number {
     return this.#firstMs
@@ -79,9 +87,33 @@ export class Holders {
     return first
   }
 
-  lease(index: number, slot: number, joined: boolean): void {
-    const { slots } = this.at(index)
-    if (joined) slots.add(slot)
-    else slots.delete(slot)
+  /** The row's lease ends with the holder from now on. Linked through the rows: a set of them costs each message a hash and its growth. */
+  join(index: number, slot: number): void {
+    const holder = this.at(index)
+    const { first } = holder
+    const links = this.#slots.holderLinks(slot)
+    links.next[slot & SLOT_MASK] = first
+    links.before[slot & SLOT_MASK] = NONE
+    if (first !== NONE) this.#slots.holderLinks(first).before[first & SLOT_MASK] = slot
+    holder.first = slot
+  }
+
+  leave(index: number, slot: number): void {
+    const links = this.#slots.holderLinks(slot)
+    const next = links.next[slot & SLOT_MASK] as number
+    const before = links.before[slot & SLOT_MASK] as number
+    if (before === NONE) this.at(index).first = next
+    else this.#slots.holderLinks(before).next[before & SLOT_MASK] = next
+    if (next !== NONE) this.#slots.holderLinks(next).before[next & SLOT_MASK] = before
+  }
+
+  /** Rows whose leases end with it, latest first. */
+  rowsOf(holder: Holder): number[] {
+    const rows: number[] = []
+    for (let slot = holder.first; slot !== NONE; ) {
+      rows.push(slot)
+      slot = this.#slots.holderLinks(slot).next[slot & SLOT_MASK] as number
+    }
+    return rows
   }
 }

@@ -185,6 +185,7 @@ export class MessageIndex {
     c.flags[i] = before === State.dead ? flags | Flag.fromDead : flags
     const queue = this.queues[c.queue[i] as number] as QueueState
     this.#setState(queue, c, i, State.leased)
+    this.#leaveHolder(slot, c, i)
     if (lease.holder !== 0) {
       columns.holder[i] = lease.holder
       this.onHolder(slot, lease.holder, true)

@@ -56,6 +56,7 @@ export class Chunk {
   readonly priority = new Uint8Array(CHUNK_SLOTS)
 
   lease: LeaseColumns | undefined
+  holderLinks: HolderLinks | undefined
   sequence: Float64Array | undefined
   group: Uint32Array | undefined
   /** Monotonic instant of its end of life; 0: none. */
@@ -80,6 +81,12 @@ export class LeaseColumns {
   readonly due = new Float64Array(CHUNK_SLOTS)
   /** Holder that the lease ends with; 0: none. */
   readonly holder = new Uint32Array(CHUNK_SLOTS)
+}
+
+/** The other rows of a row's holder; NONE: there is none on that side. Meaningful while `LeaseColumns.holder` is not 0. */
+export class HolderLinks {
+  readonly next = new Uint32Array(CHUNK_SLOTS)
+  readonly before = new Uint32Array(CHUNK_SLOTS)
 }
 
 /** Where in the journal a note or kept result stands; length 0: there is none. */
@@ -156,6 +163,13 @@ export class Slots {
   lease(c: Chunk): LeaseColumns {
     c.lease ??= new LeaseColumns()
     return c.lease
+  }
+
+  /** Of a row whose lease ends with a holder. */
+  holderLinks(slot: number): HolderLinks {
+    const c = this.chunk(slot)
+    c.holderLinks ??= new HolderLinks()
+    return c.holderLinks
   }
 
   sequenceOf(slot: number): number {
@@ -245,6 +259,7 @@ export class Slots {
     for (const c of this.chunks) {
       let each = 51
       if (c.lease !== undefined) each += 36
+      if (c.holderLinks !== undefined) each += 8
       if (c.sequence !== undefined) each += 8
       if (c.group !== undefined) each += 4
       if (c.expires !== undefined) each += 8
