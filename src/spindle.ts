@@ -8,6 +8,7 @@ import { StepTransaction } from './client/transaction.ts'
 import type { QueueMeasure } from './engine/engine.ts'
 import type { MessageId, MessageView } from './model/message.ts'
 import type { TaskClient } from './tasks/client.ts'
+import type { QueueScheduleOptions, Schedule, ScheduleView, TaskScheduleOptions } from './tasks/schedules/types.ts'
 import type { AnyTask, EnqueueOptions, Job, TaskDefinition, Worker, WorkOptions } from './tasks/types.ts'
 
 export class Spindle {
@@ -35,7 +36,7 @@ export class Spindle {
 
   /** Declares the topic (idempotent). Bind queues to it; each published message is stored in all of them, in one commit. */
   async topic<T = unknown>(name: string): Promise<Topic<T>> {
-    await this.#port.declareTopic(name)
+    await this.#port.declareExchange(name, { kind: 'fanout' })
     return new PortTopic<T>(this.#port, name)
   }
 
@@ -88,6 +89,42 @@ export class Spindle {
   job(id: string): Job<unknown>
   job(id: string, task?: AnyTask): Job<unknown> {
     return this.#tasks.job(id, task)
+  }
+
+  /**
+   * Enqueues a task, or sends to a queue, at the instants of a cron pattern, an interval, or once. Idempotent: declare it
+   * whenever the program starts. Of however many processes exactly one fires each instant, none early; processes that
+   * work or have declared a schedule fire. Rejects `invalid-argument`, `invalid-input`, `no-such-queue`.
+   */
+  schedule<N extends string, S extends StandardSchemaV1, O>(
+    name: string,
+    options: TaskScheduleOptions<N, S, O>,
+  ): Promise<Schedule>
+  schedule(name: string, options: QueueScheduleOptions): Promise<Schedule>
+  schedule<N extends string, S extends StandardSchemaV1, O>(
+    name: string,
+    options: TaskScheduleOptions<N, S, O> | QueueScheduleOptions,
+  ): Promise<Schedule> {
+    return this.#tasks.schedule(name, options)
+  }
+
+  /** The schedule of this name, whoever declared it; undefined when there is none. */
+  findSchedule(name: string): Promise<Schedule | undefined> {
+    return this.#tasks.schedules.find(name)
+  }
+
+  /** By name; `after`: the last name of the page before. Default: 100 of them, with 5 runs to come each. */
+  listSchedules(options?: {
+    readonly after?: string
+    readonly limit?: number
+    readonly runs?: number
+  }): Promise<ScheduleView[]> {
+    return this.#tasks.schedules.list(options)
+  }
+
+  /** Fires the schedules of the store, as workers do by themselves; for a process that only watches over it. Idempotent. */
+  fireSchedules(): Promise<void> {
+    return this.#tasks.fireSchedules()
   }
 
   /** Runs tasks of these definitions until the worker is stopped. */

@@ -13,12 +13,29 @@ import type {
   SettleOutcome,
 } from '../model/message.ts'
 import type { QueuePolicy } from '../model/policy.ts'
+import type { Binding, ExchangeSettings } from '../routing/exchange.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import { Announcer } from './announcer.ts'
 import { Catalog } from './catalog.ts'
 import { Dispatcher } from './dispatcher.ts'
-import type { MeasuredQueue, Port, ReceiveRequest, SettleRequest, Step, TopicView } from './port.ts'
+import type {
+  DeclareExchangeOptions,
+  DeclareQueueOptions,
+  DeleteExchangeOptions,
+  DeleteQueueOptions,
+  ExchangeView,
+  MeasuredQueue,
+  Port,
+  PublishedMessage,
+  QueuedMessage,
+  ReceiveRequest,
+  RedriveRequest,
+  RedriveView,
+  SettleRequest,
+  Step,
+  WithRecords,
+} from './port.ts'
 import { Publisher } from './publisher.ts'
 import { RunTimes } from './run-times.ts'
 import { Sweeper } from './sweeper.ts'
@@ -41,7 +58,12 @@ export class Broker implements Port {
     this.#limits = limits
     this.#catalog = new Catalog(engine)
     this.#runTimes = new RunTimes(clock)
-    this.#publisher = new Publisher({ engine, catalog: this.#catalog, limits })
+    this.#publisher = new Publisher({
+      engine,
+      catalog: this.#catalog,
+      limits,
+      sending: (queue, { delayMs, ttlMs }) => this.#expect(queue, delayMs, ttlMs),
+    })
     this.#dispatcher = new Dispatcher({
       engine,
       clock,
@@ -59,6 +81,7 @@ export class Broker implements Port {
   async start(): Promise<void> {
     await this.#engine.open()
     await this.#catalog.load()
+    this.#engine.watch((queue) => this.#catalog.hinted(queue))
     this.#dispatcher.start()
     this.#sweeper.start()
   }
@@ -74,33 +97,37 @@ export class Broker implements Port {
     await this.#engine.close()
   }
 
-  declareQueue(queue: string, policy: Partial<QueuePolicy>): Promise<QueuePolicy> {
-    return this.#catalog.declareQueue(queue, policy)
+  declareQueue(queue: string, policy: Partial<QueuePolicy>, options?: DeclareQueueOptions): Promise<QueuePolicy> {
+    return this.#catalog.declareQueue(queue, policy, options)
   }
 
-  deleteQueue(queue: string): Promise<boolean> {
+  deleteQueue(queue: string, options?: DeleteQueueOptions): Promise<boolean> {
     this.#runTimes.forget(queue)
-    return this.#catalog.deleteQueue(queue)
+    return this.#catalog.deleteQueue(queue, options)
   }
 
-  declareTopic(topic: string): Promise<void> {
-    return this.#catalog.declareTopic(topic)
+  declareExchange(
+    exchange: string,
+    settings: Partial<ExchangeSettings>,
+    options?: DeclareExchangeOptions,
+  ): Promise<ExchangeSettings> {
+    return this.#catalog.declareExchange(exchange, settings, options)
   }
 
-  deleteTopic(topic: string): Promise<boolean> {
-    return this.#catalog.deleteTopic(topic)
+  deleteExchange(exchange: string, options?: DeleteExchangeOptions): Promise<boolean> {
+    return this.#catalog.deleteExchange(exchange, options)
   }
 
-  bind(topic: string, queue: string): Promise<void> {
-    return this.#catalog.bind(topic, queue)
+  putBinding(binding: Binding, options?: WithRecords): Promise<void> {
+    return this.#catalog.putBinding(binding, options)
   }
 
-  unbind(topic: string, queue: string): Promise<void> {
-    return this.#catalog.unbind(topic, queue)
+  removeBinding(exchange: string, id: string, options?: WithRecords): Promise<boolean> {
+    return this.#catalog.removeBinding(exchange, id, options)
   }
 
-  async listTopics(): Promise<TopicView[]> {
-    return this.#catalog.topics()
+  async listExchanges(exchanges?: readonly string[]): Promise<ExchangeView[]> {
+    return this.#catalog.exchanges(exchanges)
   }
 
   append(queue: string, messages: readonly NewMessage[]): Promise<AppendOutcome[]> {
@@ -110,13 +137,16 @@ export class Broker implements Port {
     })
   }
 
-  publish(topic: string, messages: readonly NewMessage[]): Promise<AppendOutcome[][]> {
-    return faultsAsRejections(() => {
-      for (const queue of this.#catalog.bound(topic) ?? []) {
-        for (const { delayMs, ttlMs } of messages) this.#expect(queue, delayMs, ttlMs)
-      }
-      return this.#publisher.publish(topic, messages)
-    })
+  publish(exchange: string, messages: readonly PublishedMessage[]): Promise<AppendOutcome[][]> {
+    return faultsAsRejections(() => this.#publisher.publish(exchange, messages))
+  }
+
+  async match(exchange: string, messages: readonly PublishedMessage[]): Promise<Binding[][]> {
+    return this.#publisher.match(exchange, messages)
+  }
+
+  deliver(units: readonly (readonly QueuedMessage[])[]): Promise<AppendOutcome[][]> {
+    return faultsAsRejections(() => this.#publisher.deliver(units))
   }
 
   receive(request: ReceiveRequest, signal?: AbortSignal): Promise<Delivery[]> {
@@ -157,13 +187,23 @@ export class Broker implements Port {
     const settlements = steps.filter((step) => step.kind === 'settle')
     return faultsAsRejections(() => {
       this.#settling(settlements)
-      for (const step of steps)
-        if (step.kind === 'append') this.#expect(step.queue, step.message.delayMs, step.message.ttlMs)
       return this.#publisher.transact(steps, options).then((outcomes) => {
         this.#settled(settlements)
         return outcomes
       })
     })
+  }
+
+  startRedrive(request: RedriveRequest): Promise<RedriveView> {
+    return Promise.reject(new SpindleError('unsupported', `redrive '${request.source}'`))
+  }
+
+  async listRedrives(): Promise<RedriveView[]> {
+    return []
+  }
+
+  async cancelRedrive(): Promise<RedriveView | undefined> {
+    return undefined
   }
 
   find(id: MessageId): Promise<MessageView | undefined> {

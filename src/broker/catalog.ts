@@ -1,20 +1,49 @@
 /**
- * What the broker knows by name: queues with their policies (the engine keeps them), topics with their
- * bindings (records under `spindle/topic/`). Reads are answered from memory; every change is committed first.
+ * What the broker knows by name: queues with their policies (the engine keeps them), exchanges and bindings (records). Reads are
+ * answered from memory; every change is one unit, committed first.
  */
-import type { Engine, Op } from '../engine/engine.ts'
+import type { Engine, Op, Outcome, QueueLifetime } from '../engine/engine.ts'
 import { SpindleError } from '../model/errors.ts'
 import { defaultPolicy, type QueuePolicy } from '../model/policy.ts'
 import { validateName, validatePolicy } from '../model/validate.ts'
-import { FAILED_TOPIC, type TopicView } from './port.ts'
+import type { Binding, ExchangeSettings } from '../routing/exchange.ts'
+import { ExchangeTable } from '../routing/exchange-table.ts'
+import { checkBinding, checkedSettings, defaultSettings } from './exchange-checks.ts'
+import {
+  BINDING_PREFIX,
+  bindingKey,
+  decodeBinding,
+  decodeSettings,
+  decodeTopic,
+  EXCHANGE_PREFIX,
+  encodeBinding,
+  encodeSettings,
+  type OrderedBinding,
+  TOPIC_PREFIX,
+} from './exchange-records.ts'
+import { Exchanges, type Removal } from './exchanges.ts'
+import {
+  bindingId,
+  type DeclareExchangeOptions,
+  type DeclareQueueOptions,
+  type DeleteExchangeOptions,
+  type DeleteQueueOptions,
+  type ExchangeView,
+  FAILED_TOPIC,
+  type RecordStep,
+  type WithRecords,
+} from './port.ts'
 
-const TOPIC_PREFIX = 'spindle/topic/'
 const PAGE = 1_000
+const DURABLE: QueueLifetime = { kind: 'durable' }
 
 export class Catalog {
   readonly #engine: Engine
   readonly #policies = new Map<string, QueuePolicy>()
-  readonly #topics = new Map<string, readonly string[]>()
+  /** Of the queues that may go by themselves. */
+  readonly #lifetimes = new Map<string, QueueLifetime>()
+  readonly #exchanges = new Exchanges()
+  #nextOrder = 1
   /** Changes run one after the other: each reads what the one before left. */
   #lastChange: Promise<unknown> = Promise.resolve()
 
@@ -23,105 +52,261 @@ export class Catalog {
   }
 
   async load(): Promise<void> {
-    for (const { queue, policy } of await this.#engine.measure()) this.#policies.set(queue, policy)
+    for (const { queue, policy, lifetime } of await this.#engine.measure()) {
+      this.#policies.set(queue, policy)
+      if (lifetime.kind !== 'durable') this.#lifetimes.set(queue, lifetime)
+    }
+    for await (const { key, value } of this.#records(EXCHANGE_PREFIX)) {
+      const name = key.slice(EXCHANGE_PREFIX.length)
+      this.#exchanges.put(new ExchangeTable(name, decodeSettings(value)))
+    }
+    const bindings: OrderedBinding[] = []
+    for await (const { key, value } of this.#records(BINDING_PREFIX)) bindings.push(decodeBinding(key, value))
+    bindings.sort((a, b) => a.order - b.order)
+    for (const { binding } of bindings) this.#exchanges.bind(binding)
+    this.#nextOrder = (bindings.at(-1)?.order ?? 0) + 1
+    await this.#convertTopics()
+    await this.#forgetOrphans()
+  }
+
+  async *#records(prefix: string): AsyncGenerator<{ readonly key: string; readonly value: Uint8Array }> {
     let after: string | undefined
     for (;;) {
-      const page = await this.#engine.scan(TOPIC_PREFIX, { limit: PAGE, ...(after === undefined ? {} : { after }) })
-      for (const { key, value } of page) this.#topics.set(key.slice(TOPIC_PREFIX.length), decodeBindings(value))
+      const page = await this.#engine.scan(prefix, { limit: PAGE, ...(after === undefined ? {} : { after }) })
+      yield* page
       after = page.at(-1)?.key
       if (page.length < PAGE) return
     }
+  }
+
+  /** Topics as version 0.1 kept them, each in one unit, so that a stop in between leaves none of them half. */
+  async #convertTopics(): Promise<void> {
+    for await (const { key, value } of this.#records(TOPIC_PREFIX)) {
+      const name = key.slice(TOPIC_PREFIX.length)
+      const table = this.#exchanges.get(name) ?? new ExchangeTable(name, defaultSettings)
+      const bindings = decodeTopic(value).map((queue): OrderedBinding => {
+        const target = { kind: 'queue', name: queue } as const
+        const binding = { exchange: name, id: bindingId({ target }), target, key: '' }
+        return { binding, order: this.#nextOrder++ }
+      })
+      await this.#commit(`convert topic '${name}'`, [
+        settingsOp(name, table.settings),
+        ...bindings.map(bindingOp),
+        { kind: 'record', key, value: null },
+      ])
+      this.#exchanges.put(table)
+      for (const { binding } of bindings) this.#exchanges.bind(binding)
+    }
+  }
+
+  /** Bindings to queues that went by themselves while nobody looked. */
+  async #forgetOrphans(): Promise<void> {
+    for (const queue of this.#exchanges.boundQueues()) if (!this.#policies.has(queue)) await this.#unbindGone(queue)
   }
 
   policy(queue: string): QueuePolicy | undefined {
     return this.#policies.get(queue)
   }
 
-  /** Queues bound to `topic` in order of binding; undefined when the topic does not exist. */
-  bound(topic: string): readonly string[] | undefined {
-    return this.#topics.get(topic)
+  policies(): IterableIterator<[string, QueuePolicy]> {
+    return this.#policies.entries()
   }
 
-  topics(): TopicView[] {
-    return [...this.#topics].map(([topic, queues]) => ({ topic, queues }))
+  /** undefined: there is no such exchange. */
+  readonly exchange = (name: string): ExchangeTable | undefined => this.#exchanges.get(name)
+
+  exchanges(names?: readonly string[]): ExchangeView[] {
+    return this.#exchanges
+      .tables(names)
+      .map((table) => ({ exchange: table.name, settings: table.settings, bindings: table.bindings() }))
   }
 
-  declareQueue(queue: string, fields: Partial<QueuePolicy>): Promise<QueuePolicy> {
+  declareQueue(
+    queue: string,
+    fields: Partial<QueuePolicy>,
+    { lifetime, expect, records = [] }: DeclareQueueOptions = {},
+  ): Promise<QueuePolicy> {
     return this.#change(async () => {
       validateName('queue', queue)
-      const policy = this.#withFailedEvents(
-        queue,
-        validatePolicy({ ...(this.#policies.get(queue) ?? defaultPolicy), ...fields }),
-      )
-      const known = this.#policies.get(queue)
-      if (known === undefined || JSON.stringify(known) !== JSON.stringify(policy)) {
-        await this.#engine.commit([{ ops: [{ kind: 'putQueue', queue, policy }] }])
-        this.#policies.set(queue, policy)
+      let known = this.#policies.get(queue)
+      const mortal = this.#lifetimes.get(queue)
+      if (mortal !== undefined && (await this.#engine.measure([queue])).length === 0) {
+        await this.#unbindGone(queue)
+        known = undefined
       }
+      const policy = this.#withFailedEvents(queue, validatePolicy({ ...(known ?? defaultPolicy), ...fields }))
+      const lives = lifetime ?? (known === undefined ? DURABLE : (mortal ?? DURABLE))
+      const same = isSame(known, policy) && isSame(mortal ?? DURABLE, lives)
+      if (same && expect === undefined && records.length === 0) return policy
+      const attempted = `declare queue '${queue}'`
+      const [outcome] = await this.#commit(
+        attempted,
+        [{ kind: 'putQueue', queue, policy, lifetime: lives, required: true, ...(expect && { expect }) }],
+        records,
+      )
+      if (outcome?.kind === 'mismatch') throw new SpindleError('queue-exists', attempted)
+      this.#policies.set(queue, policy)
+      if (lives.kind === 'durable') this.#lifetimes.delete(queue)
+      else this.#lifetimes.set(queue, lives)
       return policy
     })
   }
 
-  /** The queue goes with its messages and bindings, in one unit. */
-  deleteQueue(queue: string): Promise<boolean> {
+  deleteQueue(queue: string, { ifEmpty = false, records = [] }: DeleteQueueOptions = {}): Promise<boolean> {
     return this.#change(async () => {
       if (!this.#policies.has(queue)) return false
-      const topics = [...this.#topics].filter(([, queues]) => queues.includes(queue))
-      const kept = topics.map(([topic, queues]) => [topic, queues.filter((name) => name !== queue)] as const)
-      const failedTo = kept.find(([topic]) => topic === FAILED_TOPIC)?.[1]
-      const ops: Op[] = [{ kind: 'dropQueue', queue }, ...kept.map(([topic, queues]) => bindingsOp(topic, queues))]
-      const policies = failedTo === undefined ? [] : this.#policiesWithFailedEvents(failedTo, queue)
-      await this.#engine.commit([{ ops: [...ops, ...policies.map(putQueueOp)] }])
-      this.#policies.delete(queue)
-      for (const [topic, queues] of kept) this.#topics.set(topic, queues)
-      for (const [name, policy] of policies) this.#policies.set(name, policy)
-      return true
-    })
-  }
-
-  declareTopic(topic: string): Promise<void> {
-    return this.#change(async () => {
-      validateName('topic', topic)
-      if (!this.#topics.has(topic)) await this.#store(topic, [])
-    })
-  }
-
-  deleteTopic(topic: string): Promise<boolean> {
-    return this.#change(async () => {
-      if (!this.#topics.has(topic)) return false
-      await this.#store(topic, null)
-      return true
-    })
-  }
-
-  bind(topic: string, queue: string): Promise<void> {
-    return this.#change(async () => {
-      validateName('topic', topic)
-      if (!this.#policies.has(queue)) throw new SpindleError('no-such-queue', `bind '${queue}' to topic '${topic}'`)
-      const queues = this.#topics.get(topic) ?? []
-      if (!queues.includes(queue)) await this.#store(topic, [...queues, queue])
-    })
-  }
-
-  unbind(topic: string, queue: string): Promise<void> {
-    return this.#change(async () => {
-      const queues = this.#topics.get(topic)
-      if (queues?.includes(queue) === true) {
-        await this.#store(
-          topic,
-          queues.filter((name) => name !== queue),
-        )
+      const attempted = `delete queue '${queue}'`
+      const removal = this.#exchanges.withoutTarget({ kind: 'queue', name: queue })
+      const policies = this.#policiesAfter(removal, queue)
+      const [outcome] = await this.#commit(
+        attempted,
+        [
+          { kind: 'dropQueue', queue, ifEmpty, required: true },
+          ...removalOps(removal),
+          ...policies.map(policyOp(this.#lifetimes)),
+        ],
+        records,
+      )
+      if (outcome?.kind === 'mismatch') throw new SpindleError('queue-not-empty', attempted)
+      if (outcome?.kind === 'missing') {
+        await this.#unbindGone(queue)
+        return false
       }
+      this.#forget(queue)
+      this.#removed(removal, policies)
+      return true
     })
   }
 
-  /** `null` removes the topic. The failed topic's bindings stand in every queue's policy, and change in the same unit. */
-  async #store(topic: string, queues: readonly string[] | null): Promise<void> {
-    const policies = topic === FAILED_TOPIC ? this.#policiesWithFailedEvents(queues ?? []) : []
-    await this.#engine.commit([{ ops: [bindingsOp(topic, queues), ...policies.map(putQueueOp)] }])
-    if (queues === null) this.#topics.delete(topic)
-    else this.#topics.set(topic, queues)
+  declareExchange(
+    exchange: string,
+    given: Partial<ExchangeSettings>,
+    { expect, records = [] }: DeclareExchangeOptions = {},
+  ): Promise<ExchangeSettings> {
+    return this.#change(async () => {
+      validateName('exchange', exchange)
+      const known = this.#exchanges.get(exchange)
+      const settings = checkedSettings(given, known?.settings ?? defaultSettings)
+      const attempted = `declare exchange '${exchange}'`
+      if (known !== undefined && (expect === 'absent' || known.settings.kind !== settings.kind)) {
+        throw new SpindleError('exchange-exists', `${attempted} of kind ${settings.kind}`)
+      }
+      if (exchange === FAILED_TOPIC && settings.kind !== 'fanout') {
+        throw new SpindleError('invalid-argument', `${attempted} of kind ${settings.kind}: it is a fanout`)
+      }
+      if (isSame(known?.settings, settings) && records.length === 0) return settings
+      await this.#commit(attempted, [settingsOp(exchange, settings)], records)
+      if (known === undefined) this.#exchanges.put(new ExchangeTable(exchange, settings))
+      else known.settings = settings
+      return settings
+    })
+  }
+
+  deleteExchange(exchange: string, { ifUnused = false, records = [] }: DeleteExchangeOptions = {}): Promise<boolean> {
+    return this.#change(async () => {
+      const table = this.#exchanges.get(exchange)
+      if (table === undefined) return false
+      const attempted = `delete exchange '${exchange}'`
+      if (ifUnused && table.size > 0) throw new SpindleError('exchange-in-use', attempted)
+      await this.#remove(attempted, this.#exchanges.without(exchange), records)
+      return true
+    })
+  }
+
+  putBinding(binding: Binding, { records = [] }: WithRecords = {}): Promise<void> {
+    return this.#change(async () => {
+      checkBinding(binding)
+      const { exchange, id, target } = binding
+      const attempted = `bind ${target.kind} '${target.name}' to exchange '${exchange}'`
+      const table = this.#exchanges.get(exchange)
+      if (table === undefined) throw new SpindleError('no-such-exchange', attempted)
+      if (target.kind === 'queue' && !this.#policies.has(target.name))
+        throw new SpindleError('no-such-queue', attempted)
+      if (target.kind === 'exchange' && this.#exchanges.get(target.name) === undefined) {
+        throw new SpindleError('no-such-exchange', attempted)
+      }
+      if (binding.filter !== undefined) throw new SpindleError('unsupported', `${attempted} with a filter`)
+      const failed = exchange === FAILED_TOPIC
+      if (failed && (target.kind !== 'queue' || binding.filter !== undefined)) {
+        throw new SpindleError('invalid-argument', `${attempted}: its bindings lead to queues and have no filter`)
+      }
+      if (isSame(table.get(id), binding) && records.length === 0) return
+      const failedTo = failed ? [...new Set([...this.#failedTo(), target.name])] : []
+      const policies = failed ? this.#policiesWithFailedEvents(failedTo) : []
+      await this.#commit(
+        attempted,
+        [bindingOp({ binding, order: this.#nextOrder++ }), ...policies.map(policyOp(this.#lifetimes))],
+        records,
+      )
+      this.#exchanges.bind(binding)
+      for (const [queue, policy] of policies) this.#policies.set(queue, policy)
+    })
+  }
+
+  removeBinding(exchange: string, id: string, { records = [] }: WithRecords = {}): Promise<boolean> {
+    return this.#change(async () => {
+      if (this.#exchanges.get(exchange)?.get(id) === undefined) return false
+      await this.#remove(`unbind from exchange '${exchange}'`, this.#exchanges.withoutBinding(exchange, id), records)
+      return true
+    })
+  }
+
+  /** The engine says that something happened to the queue; one that may go by itself may be gone. */
+  hinted(queue: string): void {
+    if (!this.#lifetimes.has(queue)) return
+    void this.#change(async () => {
+      if (this.#lifetimes.has(queue) && (await this.#engine.measure([queue])).length === 0)
+        await this.#unbindGone(queue)
+    }).catch(() => {
+      // The store has stopped; at the next start its orphans are looked for.
+    })
+  }
+
+  /** The queue went by itself: so do the bindings to it. */
+  async #unbindGone(queue: string): Promise<void> {
+    this.#forget(queue)
+    const removal = this.#exchanges.withoutTarget({ kind: 'queue', name: queue })
+    if (removal.bindings.length > 0) await this.#remove(`forget queue '${queue}'`, removal, [])
+  }
+
+  #forget(queue: string): void {
+    this.#policies.delete(queue)
+    this.#lifetimes.delete(queue)
+  }
+
+  async #remove(attempted: string, removal: Removal, records: readonly RecordStep[]): Promise<void> {
+    const policies = this.#policiesAfter(removal)
+    await this.#commit(attempted, [...removalOps(removal), ...policies.map(policyOp(this.#lifetimes))], records)
+    this.#removed(removal, policies)
+  }
+
+  #removed(removal: Removal, policies: readonly (readonly [string, QueuePolicy])[]): void {
+    this.#exchanges.remove(removal)
     for (const [queue, policy] of policies) this.#policies.set(queue, policy)
+  }
+
+  /** One unit: the ops, and the records that go with them. Answers the outcomes of the ops; a record that differs is `aborted`. */
+  async #commit(attempted: string, ops: readonly Op[], records: readonly RecordStep[] = []): Promise<Outcome[]> {
+    const writes = records.map((record): Op => ({ ...record, kind: 'record', required: true }))
+    const [outcomes = []] = await this.#engine.commit([{ ops: [...ops, ...writes] }])
+    const differs = outcomes.findIndex(({ kind }, i) => kind === 'mismatch' && i >= ops.length)
+    if (differs >= 0) {
+      const record = records[differs - ops.length]
+      throw new SpindleError('aborted', `${attempted} (record '${record?.key}' has another version)`)
+    }
+    return outcomes
+  }
+
+  /** Where failed events go, by the bindings of their exchange, those that `removal` takes away left out. */
+  #failedTo(removal?: Removal): string[] {
+    const gone = new Set(removal?.bindings)
+    const bindings = this.#exchanges.get(FAILED_TOPIC)?.bindings() ?? []
+    return bindings.filter((binding) => !gone.has(binding)).map(({ target }) => target.name)
+  }
+
+  #policiesAfter(removal: Removal, except?: string): (readonly [string, QueuePolicy])[] {
+    if (!removal.bindings.some(({ exchange }) => exchange === FAILED_TOPIC)) return []
+    return this.#policiesWithFailedEvents(this.#failedTo(removal), except)
   }
 
   #policiesWithFailedEvents(failedTo: readonly string[], except?: string): (readonly [string, QueuePolicy])[] {
@@ -131,7 +316,7 @@ export class Catalog {
   }
 
   /** A queue that receives failed events reports none of its own: its failures would feed themselves. */
-  #withFailedEvents(queue: string, policy: QueuePolicy, failedTo = this.#topics.get(FAILED_TOPIC) ?? []): QueuePolicy {
+  #withFailedEvents(queue: string, policy: QueuePolicy, failedTo: readonly string[] = this.#failedTo()): QueuePolicy {
     return { ...policy, failedEventsTo: failedTo.includes(queue) ? [] : failedTo }
   }
 
@@ -142,22 +327,26 @@ export class Catalog {
   }
 }
 
-function putQueueOp([queue, policy]: readonly [string, QueuePolicy]): Op {
-  return { kind: 'putQueue', queue, policy }
+function policyOp(lifetimes: ReadonlyMap<string, QueueLifetime>): (entry: readonly [string, QueuePolicy]) => Op {
+  return ([queue, policy]) => ({ kind: 'putQueue', queue, policy, lifetime: lifetimes.get(queue) ?? DURABLE })
 }
 
-function bindingsOp(topic: string, queues: readonly string[] | null): Op {
-  return { kind: 'record', key: TOPIC_PREFIX + topic, value: queues === null ? null : encodeBindings(queues) }
+function settingsOp(exchange: string, settings: ExchangeSettings): Op {
+  return { kind: 'record', key: EXCHANGE_PREFIX + exchange, value: encodeSettings(settings) }
 }
 
-function encodeBindings(queues: readonly string[]): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify({ queues }))
+function bindingOp(ordered: OrderedBinding): Op {
+  const { exchange, id } = ordered.binding
+  return { kind: 'record', key: bindingKey(exchange, id), value: encodeBinding(ordered) }
 }
 
-function decodeBindings(value: Uint8Array): readonly string[] {
-  const parsed: unknown = JSON.parse(new TextDecoder().decode(value))
-  if (typeof parsed === 'object' && parsed !== null && 'queues' in parsed && Array.isArray(parsed.queues)) {
-    return parsed.queues.map(String)
-  }
-  throw new SpindleError('corrupt', 'read the bindings of a topic')
+function removalOps({ bindings, exchanges }: Removal): Op[] {
+  return [
+    ...bindings.map(({ exchange, id }): Op => ({ kind: 'record', key: bindingKey(exchange, id), value: null })),
+    ...exchanges.map((exchange): Op => ({ kind: 'record', key: EXCHANGE_PREFIX + exchange, value: null })),
+  ]
+}
+
+function isSame(known: unknown, wanted: unknown): boolean {
+  return known !== undefined && JSON.stringify(known) === JSON.stringify(wanted)
 }

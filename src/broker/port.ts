@@ -9,6 +9,7 @@ import type {
   LeaseSource,
   LeaseTerm,
   Outcome,
+  QueueLifetime,
   QueueMeasure,
   Settlement,
   StoredRecord,
@@ -24,24 +25,47 @@ import type {
   SettleOutcome,
 } from '../model/message.ts'
 import type { QueuePolicy } from '../model/policy.ts'
+import type { Binding, ExchangeSettings, HeadersMatch, Routing } from '../routing/exchange.ts'
+import type { RedriveRequest, RedriveView } from './redrive.ts'
 
 export interface Port {
-  /** Creates the queue, or changes the fields given. Resolves to the policy in force. Idempotent. */
-  declareQueue(queue: string, policy: Partial<QueuePolicy>): Promise<QueuePolicy>
-  /** false: there was none. */
-  deleteQueue(queue: string): Promise<boolean>
-  /** Creates the topic. Idempotent. */
-  declareTopic(topic: string): Promise<void>
-  deleteTopic(topic: string): Promise<boolean>
-  /** From now on each message published to `topic` is appended to `queue`. Idempotent. Rejects `no-such-queue`. */
-  bind(topic: string, queue: string): Promise<void>
-  unbind(topic: string, queue: string): Promise<void>
-  listTopics(): Promise<TopicView[]>
+  /**
+   * Creates the queue, or changes the fields given; with `records`, all in one unit. Resolves to the policy in force. Idempotent
+   * without `expect`. Rejects `queue-exists` (`expect: 'absent'`) or `aborted` (the `expect` of a record).
+   * `lifetime`: default `durable` for a new queue, and what it was for one that exists.
+   */
+  declareQueue(queue: string, policy: Partial<QueuePolicy>, options?: DeclareQueueOptions): Promise<QueuePolicy>
+  /** The queue goes with its messages and the bindings to it, in one unit. false: there was none (`records` are not written then). Rejects `queue-not-empty` (`ifEmpty`, while something is delayed, ready or leased). */
+  deleteQueue(queue: string, options?: DeleteQueueOptions): Promise<boolean>
+  /**
+   * Creates the exchange (kind `fanout` unless given), or changes the fields given. Resolves to the settings in force. Idempotent
+   * without `expect`. Rejects `exchange-exists` when it is there with another kind, or at all with `expect: 'absent'`.
+   */
+  declareExchange(
+    exchange: string,
+    settings: Partial<ExchangeSettings>,
+    options?: DeclareExchangeOptions,
+  ): Promise<ExchangeSettings>
+  /** The exchange goes with the bindings from and to it, in one unit. false: there was none. Rejects `exchange-in-use` (`ifUnused`, while bindings leave it). */
+  deleteExchange(exchange: string, options?: DeleteExchangeOptions): Promise<boolean>
+  /** Puts the binding, in place of one with its id. Idempotent. Rejects `no-such-exchange`, `no-such-queue`, or `invalid-argument` (a filter or pattern over its limits). */
+  putBinding(binding: Binding, options?: WithRecords): Promise<void>
+  /** false: there was none. An exchange with `autoDelete` goes with its last binding, in the same unit. */
+  removeBinding(exchange: string, id: string, options?: WithRecords): Promise<boolean>
+  /** All exchanges, or those named (missing ones are left out); bindings in the order in which they were made. */
+  listExchanges(exchanges?: readonly string[]): Promise<ExchangeView[]>
 
   /** One unit a message; all share one sync. Limits are checked before anything is stored (`too-large` is an outcome). */
   append(queue: string, messages: readonly NewMessage[]): Promise<AppendOutcome[]>
-  /** One unit for all bound queues of one message. Outcomes by queue bound; [] when none is. */
-  publish(topic: string, messages: readonly NewMessage[]): Promise<AppendOutcome[][]>
+  /**
+   * Routes each message and appends it to every queue that takes it: one unit a message, all share one sync. One outcome for each of
+   * these queues, in the order of their bindings; [] when no queue took it. Rejects `no-such-exchange`, `too-large`.
+   */
+  publish(exchange: string, messages: readonly PublishedMessage[]): Promise<AppendOutcome[][]>
+  /** The bindings to queues by which `publish` would deliver each message (through other exchanges and alternates): one for each queue, the first that leads to it. Stores nothing. */
+  match(exchange: string, messages: readonly PublishedMessage[]): Promise<Binding[][]>
+  /** Each inner list is one atomic unit of appends that do not depend on each other's outcome; all share one sync. Outcomes as asked. */
+  deliver(units: readonly (readonly QueuedMessage[])[]): Promise<AppendOutcome[][]>
   /** Waits up to `waitMs` (default 0) for at least one. Waiting receives are served in turn. An abort of `signal` answers [] and leases nothing that would be lost. */
   receive(request: ReceiveRequest, signal?: AbortSignal): Promise<Delivery[]>
   settle(settlements: readonly SettleRequest[]): Promise<SettleOutcome[]>
@@ -61,6 +85,16 @@ export interface Port {
   browse(request: BrowseRequest): Promise<BrowsePage>
   measure(queues?: readonly string[]): Promise<MeasuredQueue[]>
   purge(queue: string): Promise<number>
+
+  /**
+   * Moves messages out of a dead-letter queue (or a queue's own dead) in the background; survives a restart, runs once. Rejects
+   * `no-such-queue`, or `redrive-running` while another one has the same source.
+   */
+  startRedrive(request: RedriveRequest): Promise<RedriveView>
+  /** Those that run and the last few that ended, the latest first. */
+  listRedrives(source?: string): Promise<RedriveView[]>
+  /** Stops it after the moves under way. undefined: no such redrive; one that had ended is answered as it was. */
+  cancelRedrive(id: string): Promise<RedriveView | undefined>
 
   /** The application's records. Keys are free text; those that start with `spindle/` are Spindle's own. */
   read(key: string): Promise<StoredRecord | undefined>
@@ -98,17 +132,55 @@ export type MeasuredQueue = QueueMeasure & {
   readonly runP99Ms: number | undefined
 }
 
-export interface TopicView {
-  readonly topic: string
-  readonly queues: readonly string[]
+export interface ExchangeView {
+  readonly exchange: string
+  readonly settings: ExchangeSettings
+  readonly bindings: readonly Binding[]
+}
+
+/** A message on its way to an exchange. What is not said of its routing is read from its head. */
+export type PublishedMessage = NewMessage & { readonly routing?: Routing }
+
+export interface QueuedMessage {
+  readonly queue: string
+  readonly message: NewMessage
+}
+
+/** A record that is written (null: removed) in the unit of the change it goes with. `expect`: its version now (0: absent), else the call rejects with `aborted`. */
+export interface RecordStep {
+  readonly key: string
+  readonly value: Uint8Array | null
+  readonly expect?: number
+}
+
+export interface WithRecords {
+  readonly records?: readonly RecordStep[]
+}
+
+export interface DeclareQueueOptions extends WithRecords {
+  readonly lifetime?: QueueLifetime
+  /** Only create. */
+  readonly expect?: 'absent'
+}
+
+export interface DeleteQueueOptions extends WithRecords {
+  readonly ifEmpty?: boolean
+}
+
+export interface DeclareExchangeOptions extends WithRecords {
+  readonly expect?: 'absent'
+}
+
+export interface DeleteExchangeOptions extends WithRecords {
+  readonly ifUnused?: boolean
 }
 
 /** What a transaction may do. */
 export type SimpleStep =
   | { readonly kind: 'append'; readonly queue: string; readonly message: NewMessage }
-  | { readonly kind: 'publish'; readonly topic: string; readonly message: NewMessage }
+  | { readonly kind: 'publish'; readonly exchange: string; readonly message: PublishedMessage }
   | { readonly kind: 'settle'; readonly receipt: Receipt; readonly how: Settlement; readonly id?: MessageId }
-  | { readonly kind: 'record'; readonly key: string; readonly value: Uint8Array | null; readonly expect?: number }
+  | ({ readonly kind: 'record' } & RecordStep)
 
 /** `count` adds to a counter record and takes the steps of `whenReached` in the same unit when it reaches `at`: a join. */
 export type Step =
@@ -121,7 +193,37 @@ export type Step =
       readonly whenReached: readonly SimpleStep[]
     }
 
-/** The topic to which every death is published, as a `failed` event: { queue, id, reason, attempts }. */
+/** The fanout exchange to which every death is published, as a `failed` event: { queue, id, reason, attempts }. Bindings of it lead to queues and have no filter. */
 export const FAILED_TOPIC = 'spindle.failed'
 
-export type { BrowsePage, BrowseRequest, Outcome, QueueMeasure, Settlement, StoredRecord } from '../engine/engine.ts'
+/** The id of a binding that is told apart by what it says, as those of the API are: the same words again put the same binding. */
+export function bindingId({ target, key, headers }: Pick<Binding, 'target' | 'headers'> & { key?: string }): string {
+  const parts = [target.kind, encodeURIComponent(target.name), encodeURIComponent(key ?? '')]
+  return headers === undefined ? parts.join('/') : `${parts.join('/')}/${describeHeaders(headers)}`
+}
+
+function describeHeaders({ mode, values }: HeadersMatch): string {
+  const sorted = Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1))
+  const shown = sorted.map(([name, value]) => [name, value instanceof Uint8Array ? [...value] : value])
+  return `${mode}${JSON.stringify(shown)}`
+}
+
+export type {
+  BrowsePage,
+  BrowseRequest,
+  Outcome,
+  QueueLifetime,
+  QueueMeasure,
+  Settlement,
+  StoredRecord,
+} from '../engine/engine.ts'
+export type {
+  Binding,
+  BindingTarget,
+  ExchangeKind,
+  ExchangeSettings,
+  Filter,
+  HeadersMatch,
+  Routing,
+} from '../routing/exchange.ts'
+export type { RedriveRequest, RedriveState, RedriveView } from './redrive.ts'

@@ -1,10 +1,14 @@
-/** The way in: checks limits, finds the queues of a topic, and hands units to the engine. */
-import type { Engine, Op, Outcome, SimpleOp, Unit } from '../engine/engine.ts'
+/** The way in: checks limits, finds the queues that an exchange leads to, and hands units to the engine. */
+import type { AppendOp, Engine, Op, Outcome, SimpleOp, Unit } from '../engine/engine.ts'
 import { SpindleError } from '../model/errors.ts'
 import { DURATION_MS_MAX, type Limits, PRIORITY_MAX } from '../model/limits.ts'
 import type { AppendOutcome, NewMessage } from '../model/message.ts'
+import type { Binding } from '../routing/exchange.ts'
+import type { ExchangeTable } from '../routing/exchange-table.ts'
+import { route } from '../routing/route.ts'
+import { RoutedMessage } from '../routing/routed-message.ts'
 import type { Catalog } from './catalog.ts'
-import type { SimpleStep, Step } from './port.ts'
+import type { PublishedMessage, QueuedMessage, SimpleStep, Step } from './port.ts'
 
 const TOO_LARGE: AppendOutcome = { kind: 'refused', reason: 'too-large' }
 
@@ -12,11 +16,19 @@ export class Publisher {
   readonly #engine: Engine
   readonly #catalog: Catalog
   readonly #limits: Limits
+  /** Hears of each message on its way to a queue, but for those of `append`. */
+  readonly #sending: (queue: string, message: NewMessage) => void
 
-  constructor(parts: { engine: Engine; catalog: Catalog; limits: Limits }) {
+  constructor(parts: {
+    engine: Engine
+    catalog: Catalog
+    limits: Limits
+    sending: (queue: string, message: NewMessage) => void
+  }) {
     this.#engine = parts.engine
     this.#catalog = parts.catalog
     this.#limits = parts.limits
+    this.#sending = parts.sending
   }
 
   append(queue: string, messages: readonly NewMessage[]): Promise<AppendOutcome[]> {
@@ -36,15 +48,48 @@ export class Publisher {
     })
   }
 
-  publish(topic: string, messages: readonly NewMessage[]): Promise<AppendOutcome[][]> {
-    this.#checkBatch(messages.length, 'publish to', topic)
-    const queues = this.#catalog.bound(topic) ?? []
-    const units = messages.map((message): Unit => {
-      if (!this.#fits(message, topic)) throw new SpindleError('too-large', `publish to '${topic}'`)
-      return { ops: queues.map((queue) => ({ kind: 'append', queue, message })) }
+  publish(exchange: string, messages: readonly PublishedMessage[]): Promise<AppendOutcome[][]> {
+    this.#checkBatch(messages.length, 'publish to', exchange)
+    const from = this.#exchange(exchange, 'publish to')
+    const units: Unit[] = []
+    /** For each message the place of its unit; those that no queue takes need none. */
+    const places = messages.map((message) => {
+      if (!this.#fits(message, exchange)) throw new SpindleError('too-large', `publish to '${exchange}'`)
+      const bindings = this.#route(from, message)
+      return bindings.length === 0 ? -1 : units.push({ ops: this.#appends(bindings, message) }) - 1
     })
-    if (queues.length === 0) return Promise.resolve(messages.map(() => []))
-    return this.#engine.commit(units).then((outcomes) => outcomes.map((unit) => unit.map(appendOutcome)))
+    if (units.length === 0) return Promise.resolve(messages.map(() => []))
+    return this.#engine.commit(units).then((outcomes) => places.map((place) => takenOf(outcomes[place] ?? [])))
+  }
+
+  match(exchange: string, messages: readonly PublishedMessage[]): Binding[][] {
+    const from = this.#exchange(exchange, 'match at')
+    return messages.map((message) => [...this.#route(from, message)])
+  }
+
+  deliver(deliveries: readonly (readonly QueuedMessage[])[]): Promise<AppendOutcome[][]> {
+    this.#checkBatch(deliveries.length, 'deliver', 'units')
+    const fitting = deliveries.map((unit) => unit.map(({ queue, message }) => this.#fits(message, queue)))
+    const units = deliveries.map(
+      (unit, at): Unit => ({
+        ops: unit
+          .filter((_, i) => fitting[at]?.[i])
+          .map(({ queue, message }): AppendOp => {
+            this.#sending(queue, message)
+            return { kind: 'append', queue, message }
+          }),
+      }),
+    )
+    const filled = units.filter(({ ops }) => ops.length > 0)
+    if (filled.length === 0) return Promise.resolve(fitting.map((unit) => unit.map(() => TOO_LARGE)))
+    return this.#engine.commit(filled).then((outcomes) => {
+      let next = 0
+      return fitting.map((unit, at) => {
+        const answers = units[at]?.ops.length === 0 ? [] : (outcomes[next++] ?? [])
+        let answered = 0
+        return unit.map((fits) => (fits ? appendOutcome(answers[answered++]) : TOO_LARGE))
+      })
+    })
   }
 
   async transact(steps: readonly Step[], options: { readonly relaxed?: boolean } = {}): Promise<Outcome[]> {
@@ -70,15 +115,14 @@ export class Publisher {
     switch (step.kind) {
       case 'append':
         this.#require(step.message, step.queue)
+        this.#sending(step.queue, step.message)
         return [{ kind: 'append', queue: step.queue, message: step.message, required: true }]
-      case 'publish':
-        this.#require(step.message, step.topic)
-        return (this.#catalog.bound(step.topic) ?? []).map((queue) => ({
-          kind: 'append',
-          queue,
-          message: step.message,
-          required: true,
-        }))
+      case 'publish': {
+        const { exchange, message } = step
+        this.#require(message, exchange)
+        const bindings = this.#route(this.#exchange(exchange, 'publish to'), message)
+        return this.#appends(bindings, message).map((op) => ({ ...op, required: true }))
+      }
       case 'settle':
         return [{ kind: 'settle', receipt: step.receipt, how: step.how, required: true }]
       case 'record':
@@ -86,6 +130,23 @@ export class Publisher {
       default:
         return step satisfies never
     }
+  }
+
+  #exchange(name: string, verb: string): ExchangeTable {
+    const exchange = this.#catalog.exchange(name)
+    if (exchange === undefined) throw new SpindleError('no-such-exchange', `${verb} '${name}'`)
+    return exchange
+  }
+
+  #route(from: ExchangeTable, { content, routing }: PublishedMessage): readonly Binding[] {
+    return route(this.#catalog.exchange, from, new RoutedMessage(content, routing))
+  }
+
+  #appends(bindings: readonly Binding[], message: NewMessage): AppendOp[] {
+    return bindings.map(({ target: { name: queue } }) => {
+      this.#sending(queue, message)
+      return { kind: 'append', queue, message }
+    })
   }
 
   #require(message: NewMessage, target: string): void {
@@ -131,6 +192,13 @@ const SUCCESSES = new Set<Outcome['kind']>(['stored', 'settled', 'written', 'cou
 
 function firstUnit(outcomes: Outcome[][]): AppendOutcome[] {
   return [appendOutcome(outcomes[0]?.[0])]
+}
+
+/** A queue that went while its bindings are still about to go took nothing. */
+function takenOf(outcomes: readonly Outcome[]): AppendOutcome[] {
+  return outcomes
+    .map(appendOutcome)
+    .filter((outcome) => outcome.kind !== 'refused' || outcome.reason !== 'no-such-queue')
 }
 
 function appendOutcome(outcome: Outcome | undefined): AppendOutcome {

@@ -11,7 +11,15 @@
  * else it may have had one (`outcome-unknown`), unless it is one that may be repeated (again `closed`).
  */
 import type { Duplex } from 'node:stream'
-import type { Port, ReceiveRequest, SettleRequest, Step } from '../broker/port.ts'
+import type {
+  DeclareQueueOptions,
+  Port,
+  PublishedMessage,
+  QueuedMessage,
+  ReceiveRequest,
+  SettleRequest,
+  Step,
+} from '../broker/port.ts'
 import { SpindleError } from '../model/errors.ts'
 import type { Delivery, MessageId, NewMessage, Receipt } from '../model/message.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -33,13 +41,14 @@ const ANNOUNCE_WAITING_BYTES_MAX = 16 * 1024 * 1024
 type Method = Exclude<keyof Port, 'announce' | 'listen' | 'close'>
 type Answer<M extends Method> = Awaited<ReturnType<Port[M]>>
 
-/** Running these twice is as good as once, or as good as a loss that their caller must expect anyway. */
+/** Running these twice is as good as once, or as good as a loss that their caller must expect anyway; but see `isConditional`. */
 const REPEATABLE: ReadonlySet<Method> = new Set([
   'declareQueue',
-  'declareTopic',
-  'bind',
-  'unbind',
-  'listTopics',
+  'declareExchange',
+  'putBinding',
+  'listExchanges',
+  'match',
+  'listRedrives',
   'receive',
   'extend',
   'renewHolder',
@@ -53,6 +62,7 @@ const REPEATABLE: ReadonlySet<Method> = new Set([
 
 interface Call {
   readonly method: Method
+  readonly repeatable: boolean
   readonly answer: (value: unknown) => void
   readonly fail: (fault: Error) => void
 }
@@ -126,44 +136,71 @@ export class RemotePort implements Port {
     return this.#ending
   }
 
-  declareQueue(queue: string, policy: Parameters<Port['declareQueue']>[1]): Promise<Answer<'declareQueue'>> {
-    return this.#call('declareQueue', [queue, policy])
+  declareQueue(...args: Parameters<Port['declareQueue']>): Promise<Answer<'declareQueue'>> {
+    return this.#call('declareQueue', given(args))
   }
 
-  deleteQueue(queue: string): Promise<boolean> {
-    return this.#call('deleteQueue', [queue])
+  deleteQueue(...args: Parameters<Port['deleteQueue']>): Promise<boolean> {
+    return this.#call('deleteQueue', given(args))
   }
 
-  declareTopic(topic: string): Promise<void> {
-    return this.#call('declareTopic', [topic])
+  declareExchange(...args: Parameters<Port['declareExchange']>): Promise<Answer<'declareExchange'>> {
+    return this.#call('declareExchange', given(args))
   }
 
-  deleteTopic(topic: string): Promise<boolean> {
-    return this.#call('deleteTopic', [topic])
+  deleteExchange(...args: Parameters<Port['deleteExchange']>): Promise<boolean> {
+    return this.#call('deleteExchange', given(args))
   }
 
-  bind(topic: string, queue: string): Promise<void> {
-    return this.#call('bind', [topic, queue])
+  putBinding(...args: Parameters<Port['putBinding']>): Promise<void> {
+    return this.#call('putBinding', given(args))
   }
 
-  unbind(topic: string, queue: string): Promise<void> {
-    return this.#call('unbind', [topic, queue])
+  removeBinding(...args: Parameters<Port['removeBinding']>): Promise<boolean> {
+    return this.#call('removeBinding', given(args))
   }
 
-  listTopics(): Promise<Answer<'listTopics'>> {
-    return this.#call('listTopics', [])
+  listExchanges(...args: Parameters<Port['listExchanges']>): Promise<Answer<'listExchanges'>> {
+    return this.#call('listExchanges', given(args))
+  }
+
+  startRedrive(request: Parameters<Port['startRedrive']>[0]): Promise<Answer<'startRedrive'>> {
+    return this.#call('startRedrive', [request])
+  }
+
+  listRedrives(...args: Parameters<Port['listRedrives']>): Promise<Answer<'listRedrives'>> {
+    return this.#call('listRedrives', given(args))
+  }
+
+  cancelRedrive(id: string): Promise<Answer<'cancelRedrive'>> {
+    return this.#call('cancelRedrive', [id])
   }
 
   append(queue: string, messages: readonly NewMessage[]): Promise<Answer<'append'>> {
-    const batches = batchesOf(messages)
-    if (batches.length === 1) return this.#call('append', [queue, messages])
-    return Promise.all(batches.map((batch) => this.#call('append', [queue, batch]))).then((answers) => answers.flat())
+    return this.#inBatches(messages, messageBytes, (batch) => this.#call('append', [queue, batch]))
   }
 
-  publish(topic: string, messages: readonly NewMessage[]): Promise<Answer<'publish'>> {
-    const batches = batchesOf(messages)
-    if (batches.length === 1) return this.#call('publish', [topic, messages])
-    return Promise.all(batches.map((batch) => this.#call('publish', [topic, batch]))).then((answers) => answers.flat())
+  publish(exchange: string, messages: readonly PublishedMessage[]): Promise<Answer<'publish'>> {
+    return this.#inBatches(messages, messageBytes, (batch) => this.#call('publish', [exchange, batch]))
+  }
+
+  match(exchange: string, messages: readonly PublishedMessage[]): Promise<Answer<'match'>> {
+    return this.#inBatches(messages, messageBytes, (batch) => this.#call('match', [exchange, batch]))
+  }
+
+  deliver(units: readonly (readonly QueuedMessage[])[]): Promise<Answer<'deliver'>> {
+    return this.#inBatches(units, unitBytes, (batch) => this.#call('deliver', [batch]))
+  }
+
+  /** Each entry stands for itself, so several calls promise what one does. */
+  #inBatches<E, A>(
+    entries: readonly E[],
+    bytesOf: (entry: E) => number,
+    call: (batch: readonly E[]) => Promise<A[]>,
+  ): Promise<A[]> {
+    const batches = batchesOf(entries, bytesOf)
+    if (batches.length === 1) return call(entries)
+    return Promise.all(batches.map(call)).then((answers) => answers.flat())
   }
 
   receive(request: ReceiveRequest, signal?: AbortSignal): Promise<Delivery[]> {
@@ -257,7 +294,8 @@ export class RemotePort implements Port {
   #call<M extends Method>(method: M, args: Parameters<Port[M]> | readonly [ReceiveRequest]): Promise<Answer<M>> {
     return new Promise<Answer<M>>((resolve, reject) => {
       // The server answers each method with its own type; the cast trusts a server of the same version.
-      this.#ask(method, args, { method, answer: (value) => resolve(value as Answer<M>), fail: reject })
+      const repeatable = REPEATABLE.has(method) && !isConditional(args)
+      this.#ask(method, args, { method, repeatable, answer: (value) => resolve(value as Answer<M>), fail: reject })
     })
   }
 
@@ -294,6 +332,7 @@ export class RemotePort implements Port {
       }
       const id = this.#ask('receive', [request], {
         method: 'receive',
+        repeatable: true,
         answer: (value) => {
           signal.removeEventListener('abort', abort)
           const deliveries = value as Delivery[]
@@ -361,15 +400,15 @@ export class RemotePort implements Port {
     this.#calls.clear()
     for (const call of calls) {
       if (this.#closing !== undefined && call.method === 'receive') call.answer([])
-      else call.fail(this.#unanswered(call.method))
+      else call.fail(this.#unanswered(call))
     }
     this.#refuse(this.#ending.kind === 'fault' ? this.#ending.fault : this.#closed('greet'))
     this.#end(this.#ending)
   }
 
-  #unanswered(method: Method): Error {
+  #unanswered({ method, repeatable }: Call): Error {
     if (this.#ending?.kind === 'fault') return this.#ending.fault
-    if (this.#byeReceived || REPEATABLE.has(method)) return this.#closed(method)
+    if (this.#byeReceived || repeatable) return this.#closed(method)
     return new SpindleError('outcome-unknown', `${method} at ${this.#peer}`)
   }
 
@@ -378,20 +417,42 @@ export class RemotePort implements Port {
   }
 }
 
-/** Cuts a batch where it outgrows one frame; one batch, the same array, in the usual case. */
-function batchesOf(messages: readonly NewMessage[]): readonly (readonly NewMessage[])[] {
-  const batches: NewMessage[][] = []
-  let batch: NewMessage[] = []
+/** Does it expect something that its own first run would have changed? */
+function isConditional(args: readonly unknown[]): boolean {
+  const options = args.at(-1)
+  if (typeof options !== 'object' || options === null || !('expect' in options || 'records' in options)) return false
+  const { expect, records } = options as DeclareQueueOptions
+  return expect !== undefined || (records ?? []).some((record) => record.expect !== undefined)
+}
+
+/** Options that were not given are not sent. */
+function given<Args extends readonly unknown[]>(args: Args): Args {
+  const last = args.findLastIndex((arg) => arg !== undefined)
+  return args.slice(0, last + 1) as unknown as Args
+}
+
+function messageBytes({ content }: NewMessage): number {
+  return content.body.length + content.head.length
+}
+
+function unitBytes(unit: readonly QueuedMessage[]): number {
+  return unit.reduce((sum, { message }) => sum + messageBytes(message), 0)
+}
+
+/** Cuts a batch where it outgrows one frame. */
+function batchesOf<E>(entries: readonly E[], bytesOf: (entry: E) => number): readonly (readonly E[])[] {
+  const batches: E[][] = []
+  let batch: E[] = []
   let batchBytes = 0
-  for (const message of messages) {
-    const messageBytes = message.content.body.length + message.content.head.length
-    if (batch.length > 0 && batchBytes + messageBytes > BATCH_BYTES_MAX) {
+  for (const entry of entries) {
+    const entryBytes = bytesOf(entry)
+    if (batch.length > 0 && batchBytes + entryBytes > BATCH_BYTES_MAX) {
       batches.push(batch)
       batch = []
       batchBytes = 0
     }
-    batch.push(message)
-    batchBytes += messageBytes
+    batch.push(entry)
+    batchBytes += entryBytes
   }
-  return batches.length === 0 ? [messages] : [...batches, batch]
+  return [...batches, batch]
 }

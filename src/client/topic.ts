@@ -1,4 +1,4 @@
-import type { Port } from '../broker/port.ts'
+import { bindingId, type Port } from '../broker/port.ts'
 import type { MessageId } from '../model/message.ts'
 import type { Queue, SendOptions, Topic } from './api.ts'
 import { newMessage, storedId } from './queue.ts'
@@ -18,15 +18,16 @@ export class PortTopic<T> implements Topic<T> {
   }
 
   bind(queue: Queue<T> | string): Promise<void> {
-    return this.#port.bind(this.name, nameOf(queue))
+    const target = { kind: 'queue', name: nameOf(queue) } as const
+    return this.#port.putBinding({ exchange: this.name, id: bindingId({ target }), target, key: '' })
   }
 
-  unbind(queue: Queue<T> | string): Promise<void> {
-    return this.#port.unbind(this.name, nameOf(queue))
+  async unbind(queue: Queue<T> | string): Promise<void> {
+    await this.#port.removeBinding(this.name, bindingId({ target: { kind: 'queue', name: nameOf(queue) } }))
   }
 
   delete(): Promise<boolean> {
-    return this.#port.deleteTopic(this.name)
+    return this.#port.deleteExchange(this.name)
   }
 }
 

@@ -12,7 +12,7 @@ export class StepTransaction implements Transaction {
   }
 
   publish<T>(topic: Topic<T>, body: T, options?: SendOptions): void {
-    this.#steps.push({ kind: 'publish', topic: topic.name, message: newMessage(body, options) })
+    this.#steps.push({ kind: 'publish', exchange: topic.name, message: newMessage(body, options) })
   }
 
   ack(message: { readonly receipt: Receipt }): void {

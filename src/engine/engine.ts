@@ -97,8 +97,8 @@ export interface Engine {
   tick(budget: number): Promise<{ readonly nextDueMs: number | null }>
 
   /**
-   * Tells `listener` the names of queues that may have become leasable, coalesced; a hint, never a promise. Fires after the
-   * change is leasable. Time-driven changes are told when `tick` (or any verb) applies them. Returns the end of the watch.
+   * Tells `listener` the names of queues that may have become leasable, and of those that went, coalesced; a hint, never a
+   * promise. Fires after the change is leasable. Time-driven changes are told when `tick` (or any verb) applies them. Returns the end of the watch.
    */
   watch(listener: (queue: string) => void): () => void
 }
@@ -257,6 +257,7 @@ export interface BrowsePage {
 export interface QueueMeasure {
   readonly queue: string
   readonly policy: QueuePolicy
+  readonly lifetime: QueueLifetime
   readonly delayed: number
   readonly ready: number
   readonly leased: number

@@ -9,6 +9,30 @@ export const errorCatalogue = {
     meaning: 'The queue has not been declared.',
     remedy: 'Declare it first with spindle.queue(name).',
   },
+  'queue-exists': {
+    meaning: 'A queue of this name exists already.',
+    remedy: 'Take another name, or declare it without expect.',
+  },
+  'queue-not-empty': {
+    meaning: 'The queue still holds messages.',
+    remedy: 'Consume or purge them first, or delete it without ifEmpty.',
+  },
+  'no-such-exchange': {
+    meaning: 'The exchange has not been declared.',
+    remedy: 'Declare it first with spindle.exchange(name) or spindle.topic(name).',
+  },
+  'exchange-exists': {
+    meaning: 'An exchange of this name exists already, perhaps of another kind.',
+    remedy: 'Use it as it is, take another name, or delete it first.',
+  },
+  'exchange-in-use': {
+    meaning: 'Bindings still leave the exchange.',
+    remedy: 'Remove them first, or delete it without ifUnused.',
+  },
+  'redrive-running': {
+    meaning: 'A redrive of this source is still running.',
+    remedy: 'Wait for it, or cancel it.',
+  },
   'queue-full': {
     meaning: 'The queue is at its lengthMax and its policy refuses more.',
     remedy: 'Wait for consumers, or raise lengthMax.',
@@ -70,6 +94,10 @@ export const errorCatalogue = {
   'task-failed': { meaning: 'The task ended without success.', remedy: 'Look at its error and its history.' },
   'task-cancelled': { meaning: 'The task was cancelled.', remedy: 'Enqueue it again if it is still wanted.' },
   timeout: { meaning: 'The answer did not come in time.', remedy: 'Wait longer, or look at the status.' },
+  'no-such-schedule': {
+    meaning: 'No schedule has this name.',
+    remedy: 'Declare it with spindle.schedule(name, …).',
+  },
   'not-found': {
     meaning: 'No message has this id; it may have ended and its retention passed.',
     remedy: 'Keep results longer.',

@@ -14,6 +14,8 @@ export interface ExchangeSettings {
   readonly kind: ExchangeKind
   /** The exchange that gets what no binding of this one takes. Default null: nobody does. */
   readonly alternate: string | null
+  /** Does it go with its last binding? Not before it had one. Default false. */
+  readonly autoDelete: boolean
   /** What a front end wants to remember of it, JSON; opaque here. Default {}. */
   readonly attributes: Readonly<Record<string, unknown>>
 }

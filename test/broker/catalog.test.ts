@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { FAILED_TOPIC } from '../../src/broker/port.ts'
+import { bindingId, FAILED_TOPIC } from '../../src/broker/port.ts'
 import { defaultPolicy } from '../../src/model/policy.ts'
-import { bodies, startedBroker, text } from './started.ts'
+import { bind, bodies, startedBroker, text } from './started.ts'
 
 describe('a topic', () => {
   it('appends each message to every bound queue', async () => {
     const { broker } = await startedBroker()
     for (const queue of ['a', 'b', 'c']) await broker.declareQueue(queue, {})
-    for (const queue of ['a', 'b']) await broker.bind('news', queue)
+    for (const queue of ['a', 'b']) await bind(broker, 'news', queue)
     const [outcomes] = await broker.publish('news', [text('hello')])
     expect(outcomes?.map(({ kind }) => kind)).toEqual(['stored', 'stored'])
     for (const queue of ['a', 'b']) expect(bodies(await broker.receive({ queue, max: 9 }))).toEqual(['hello'])
@@ -16,7 +16,7 @@ describe('a topic', () => {
 
   it('stores nothing when nothing is bound', async () => {
     const { broker } = await startedBroker()
-    await broker.declareTopic('news')
+    await broker.declareExchange('news', {})
     expect(await broker.publish('news', [text('x'), text('y')])).toEqual([[], []])
   })
 
@@ -24,19 +24,21 @@ describe('a topic', () => {
     const { broker } = await startedBroker()
     for (const queue of ['a', 'b']) {
       await broker.declareQueue(queue, {})
-      await broker.bind('news', queue)
+      await bind(broker, 'news', queue)
     }
     await broker.deleteQueue('a')
-    expect(await broker.listTopics()).toEqual([{ topic: 'news', queues: ['b'] }])
-    await broker.unbind('news', 'b')
-    expect(await broker.listTopics()).toEqual([{ topic: 'news', queues: [] }])
-    expect(await broker.deleteTopic('news')).toBe(true)
-    expect(await broker.deleteTopic('news')).toBe(false)
+    const [news] = await broker.listExchanges()
+    expect(news).toMatchObject({ exchange: 'news', bindings: [{ target: { name: 'b' } }] })
+    expect(await broker.removeBinding('news', news?.bindings[0]?.id ?? '')).toBe(true)
+    expect(await broker.removeBinding('news', news?.bindings[0]?.id ?? '')).toBe(false)
+    expect(await broker.listExchanges()).toMatchObject([{ exchange: 'news', bindings: [] }])
+    expect(await broker.deleteExchange('news')).toBe(true)
+    expect(await broker.deleteExchange('news')).toBe(false)
   })
 
   it('refuses a binding to a queue that does not exist', async () => {
     const { broker } = await startedBroker()
-    await expect(broker.bind('news', 'nowhere')).rejects.toMatchObject({ code: 'no-such-queue' })
+    await expect(bind(broker, 'news', 'nowhere')).rejects.toMatchObject({ code: 'no-such-queue' })
   })
 })
 
@@ -45,7 +47,7 @@ describe('the failed topic', () => {
     const { broker } = await startedBroker()
     await broker.declareQueue('work', { attemptsMax: 1 })
     await broker.declareQueue('alarms', {})
-    await broker.bind(FAILED_TOPIC, 'alarms')
+    await bind(broker, FAILED_TOPIC, 'alarms')
     await broker.declareQueue('later', {})
     for (const queue of ['work', 'later']) {
       await broker.append(queue, [text('m')])
@@ -64,7 +66,7 @@ describe('the failed topic', () => {
   it('never hears of itself', async () => {
     const { broker } = await startedBroker()
     await broker.declareQueue('alarms', {})
-    await broker.bind(FAILED_TOPIC, 'alarms')
+    await bind(broker, FAILED_TOPIC, 'alarms')
     await broker.append('alarms', [text('m')])
     const [delivery] = await broker.receive({ queue: 'alarms', max: 1 })
     await broker.settle([{ receipt: delivery?.receipt as never, how: { kind: 'bury', reason: 'x' } }])
@@ -75,8 +77,8 @@ describe('the failed topic', () => {
     const { broker } = await startedBroker()
     await broker.declareQueue('work', {})
     await broker.declareQueue('alarms', {})
-    await broker.bind(FAILED_TOPIC, 'alarms')
-    await broker.unbind(FAILED_TOPIC, 'alarms')
+    await bind(broker, FAILED_TOPIC, 'alarms')
+    await broker.removeBinding(FAILED_TOPIC, bindingId({ target: { kind: 'queue', name: 'alarms' } }))
     expect((await broker.declareQueue('work', {})).failedEventsTo).toEqual([])
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bodies, startedBroker, text } from './started.ts'
+import { bind, bodies, startedBroker, text } from './started.ts'
 
 describe('an append', () => {
   it('refuses what is over the size limit, and only that', async () => {
@@ -46,13 +46,13 @@ describe('a transaction', () => {
   it('acks, sends, publishes and stores in one unit', async () => {
     const { broker } = await startedBroker()
     for (const queue of ['in', 'out', 'copy']) await broker.declareQueue(queue, {})
-    await broker.bind('news', 'copy')
+    await bind(broker, 'news', 'copy')
     await broker.append('in', [text('order')])
     const [delivery] = await broker.receive({ queue: 'in', max: 1 })
     const outcomes = await broker.transact([
       { kind: 'settle', receipt: delivery?.receipt as never, how: { kind: 'ack' } },
       { kind: 'append', queue: 'out', message: text('invoice') },
-      { kind: 'publish', topic: 'news', message: text('sold') },
+      { kind: 'publish', exchange: 'news', message: text('sold') },
       { kind: 'record', key: 'order/1', value: Uint8Array.of(1), expect: 0 },
     ])
     expect(outcomes.map(({ kind }) => kind)).toEqual(['settled', 'stored', 'stored', 'written'])

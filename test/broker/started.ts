@@ -1,4 +1,5 @@
 import { Broker } from '../../src/broker/broker.ts'
+import { bindingId, type Port } from '../../src/broker/port.ts'
 import { MemoryEngine } from '../../src/engine/memory/memory-engine.ts'
 import { defaultLimits, type Limits } from '../../src/model/limits.ts'
 import type { NewMessage } from '../../src/model/message.ts'
@@ -14,6 +15,13 @@ export async function startedBroker(overrides: Partial<Limits> = {}) {
   const broker = new Broker({ engine, clock, limits, log: silentLog })
   await broker.start()
   return { broker, clock, engine }
+}
+
+/** The exchange is there, and the queue gets what it is given. */
+export async function bind(port: Port, exchange: string, queue: string): Promise<void> {
+  await port.declareExchange(exchange, {})
+  const target = { kind: 'queue', name: queue } as const
+  await port.putBinding({ exchange, id: bindingId({ target }), target, key: '' })
 }
 
 const NO_HEAD = new Uint8Array(0)

@@ -26,6 +26,7 @@ export function measureSuite(make: MakeEngine): void {
       expect(await s.measure()).toEqual({
         queue: 'q',
         policy: defaultPolicy,
+        lifetime: { kind: 'durable' },
         delayed: 2,
         ready: 2,
         leased: 0,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { defaultPolicy } from '../../src/model/policy.ts'
 import { type MakeEngine, Subject } from './subject.ts'
 
 export function watchSuite(make: MakeEngine): void {
@@ -61,6 +62,17 @@ export function watchSuite(make: MakeEngine): void {
       const hint = s.nextHint()
       await s.engine.releaseHolder('h')
       expect(await hint).toBe('q')
+    })
+
+    it('tells of a queue that went with its holder', async () => {
+      const s = await Subject.with(make)
+      const lifetime = { kind: 'holder', holder: 'h' } as const
+      await s.unit({ kind: 'putQueue', queue: 'own', policy: defaultPolicy, lifetime })
+      expect((await s.engine.measure(['own']))[0]?.lifetime).toEqual(lifetime)
+      const hint = s.nextHint()
+      await s.engine.releaseHolder('h')
+      expect(await hint).toBe('own')
+      expect(await s.engine.measure(['own'])).toEqual([])
     })
 
     it('tells nobody who ended the watch', async () => {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import type { Port } from '../../src/broker/port.ts'
+import type { Binding, Port } from '../../src/broker/port.ts'
 import { FolderPort } from '../../src/client/folder/folder-port.ts'
 import { defaultLimits } from '../../src/model/limits.ts'
 import type { NewMessage } from '../../src/model/message.ts'
@@ -38,6 +38,10 @@ async function receiveTexts(port: Port, queue: string, waitMs = 0): Promise<stri
   return deliveries.map(({ content }) => Buffer.from(content.body).toString())
 }
 
+function bindingTo(queue: string): Binding {
+  return { exchange: 't', id: `to ${queue}`, target: { kind: 'queue', name: queue }, key: '' }
+}
+
 describe('processes that share a data folder', () => {
   it('use every verb from the one that joined', async () => {
     const folder = await temporaryFolder()
@@ -46,12 +50,12 @@ describe('processes that share a data folder', () => {
     expect(port.role).toBe('joined')
     expect(await port.declareQueue('q', { leaseMs: 60_000 })).toMatchObject({ leaseMs: 60_000, attemptsMax: 5 })
     await port.declareQueue('r', {})
-    await port.declareTopic('t')
-    await port.bind('t', 'q')
-    await port.bind('t', 'r')
-    expect(await port.listTopics()).toContainEqual({ topic: 't', queues: ['q', 'r'] })
+    await port.declareExchange('t', { kind: 'fanout' })
+    for (const queue of ['q', 'r']) await port.putBinding(bindingTo(queue))
+    expect(await port.listExchanges(['t'])).toMatchObject([{ bindings: [bindingTo('q'), bindingTo('r')] }])
     expect(await port.publish('t', [messageOf('a')])).toMatchObject([[{ kind: 'stored' }, { kind: 'stored' }]])
-    await port.unbind('t', 'r')
+    expect(await port.match('t', [messageOf('a')])).toEqual([[bindingTo('q'), bindingTo('r')]])
+    expect(await port.removeBinding('t', 'to r')).toBe(true)
     expect(await port.deleteQueue('r')).toBe(true)
     const [outcome] = await port.append('q', [messageOf('b')])
     if (outcome?.kind !== 'stored') throw new Error('expected it to be stored')
@@ -75,8 +79,8 @@ describe('processes that share a data folder', () => {
     expect(await port.scan('k', { limit: 5 })).toHaveLength(1)
     expect(await port.measure(['q'])).toMatchObject([{ queue: 'q', ready: 2, leased: 0 }])
     expect(await port.purge('q')).toBe(2)
-    expect(await port.deleteTopic('t')).toBe(true)
-    await expect(port.bind('t', 'nowhere')).rejects.toMatchObject({ code: 'no-such-queue' })
+    expect(await port.deleteExchange('t')).toBe(true)
+    await expect(port.putBinding(bindingTo('nowhere'))).rejects.toMatchObject({ code: 'no-such-exchange' })
     await owner.ask('close')
   })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Port } from '../../src/broker/port.ts'
+import type { Binding, Port, PublishedMessage } from '../../src/broker/port.ts'
 import { SpindleError } from '../../src/model/errors.ts'
 import type { MessageId, NewMessage, Receipt } from '../../src/model/message.ts'
 import { server, turns } from './scripted-port.ts'
@@ -17,6 +17,15 @@ const delivery = (bodyBytes = 3) => ({
   content: message(bodyBytes).content,
   note: undefined,
 })
+const record = { key: 'spindle/sqs/q', value: Uint8Array.of(1), expect: 0 }
+const binding: Binding = {
+  exchange: 't',
+  id: 'b',
+  target: { kind: 'queue', name: 'q' },
+  key: 'a.#',
+  headers: { mode: 'any', values: { colour: 'red', raw: Uint8Array.of(1), there: null } },
+}
+const routed: PublishedMessage = { ...message(), routing: { key: 'a.b', keys: ['c'], headers: { colour: 'red' } } }
 const UNSPENT = { kind: 'release', spend: false }
 
 const calls: readonly [string, (port: Port) => Promise<unknown>, readonly unknown[], unknown][] = [
@@ -27,13 +36,41 @@ const calls: readonly [string, (port: Port) => Promise<unknown>, readonly unknow
     { leaseMs: 5, ttlMs: null },
   ],
   ['deleteQueue', (port) => port.deleteQueue('q'), ['q'], true],
-  ['declareTopic', (port) => port.declareTopic('t'), ['t'], undefined],
-  ['deleteTopic', (port) => port.deleteTopic('t'), ['t'], false],
-  ['bind', (port) => port.bind('t', 'q'), ['t', 'q'], undefined],
-  ['unbind', (port) => port.unbind('t', 'q'), ['t', 'q'], undefined],
-  ['listTopics', (port) => port.listTopics(), [], [{ topic: 't', queues: ['q'] }]],
+  [
+    'declareQueue',
+    (port) =>
+      port.declareQueue('q', {}, { lifetime: { kind: 'idle', idleMs: 5 }, expect: 'absent', records: [record] }),
+    ['q', {}, { lifetime: { kind: 'idle', idleMs: 5 }, expect: 'absent', records: [record] }],
+    {},
+  ],
+  ['deleteQueue', (port) => port.deleteQueue('q', { ifEmpty: true }), ['q', { ifEmpty: true }], false],
+  [
+    'declareExchange',
+    (port) => port.declareExchange('t', { kind: 'topic' }),
+    ['t', { kind: 'topic' }],
+    { kind: 'topic' },
+  ],
+  ['deleteExchange', (port) => port.deleteExchange('t', { ifUnused: true }), ['t', { ifUnused: true }], false],
+  [
+    'putBinding',
+    (port) => port.putBinding(binding, { records: [record] }),
+    [binding, { records: [record] }],
+    undefined,
+  ],
+  ['removeBinding', (port) => port.removeBinding('t', 'b'), ['t', 'b'], true],
+  ['listExchanges', (port) => port.listExchanges(), [], [{ exchange: 't', settings: {}, bindings: [binding] }]],
+  ['match', (port) => port.match('t', [routed]), ['t', [routed]], [[binding]]],
+  [
+    'deliver',
+    (port) => port.deliver([[{ queue: 'q', message: message() }], []]),
+    [[[{ queue: 'q', message: message() }], []]],
+    [[{ kind: 'stored', id, sequence: 1 }], []],
+  ],
+  ['startRedrive', (port) => port.startRedrive({ source: 'q', target: 'r' }), [{ source: 'q', target: 'r' }], {}],
+  ['listRedrives', (port) => port.listRedrives('q'), ['q'], []],
+  ['cancelRedrive', (port) => port.cancelRedrive('r-1'), ['r-1'], undefined],
   ['append', (port) => port.append('q', [message()]), ['q', [message()]], [{ kind: 'stored', id, sequence: 1 }]],
-  ['publish', (port) => port.publish('t', [message()]), ['t', [message()]], [[{ kind: 'duplicate', of: id }]]],
+  ['publish', (port) => port.publish('t', [routed]), ['t', [routed]], [[{ kind: 'duplicate', of: id }]]],
   [
     'settle',
     (port) => port.settle([{ receipt, how: { kind: 'ack', keep: Uint8Array.of(1) }, id }]),
@@ -48,7 +85,13 @@ const calls: readonly [string, (port: Port) => Promise<unknown>, readonly unknow
         [
           { kind: 'append', queue: 'q', message: message() },
           { kind: 'record', key: 'k', value: null, expect: 1 },
-          { kind: 'count', key: 'c', by: 1, at: 2, whenReached: [{ kind: 'publish', topic: 't', message: message() }] },
+          {
+            kind: 'count',
+            key: 'c',
+            by: 1,
+            at: 2,
+            whenReached: [{ kind: 'publish', exchange: 't', message: message() }],
+          },
         ],
         { relaxed: true },
       ),
@@ -56,7 +99,13 @@ const calls: readonly [string, (port: Port) => Promise<unknown>, readonly unknow
       [
         { kind: 'append', queue: 'q', message: message() },
         { kind: 'record', key: 'k', value: null, expect: 1 },
-        { kind: 'count', key: 'c', by: 1, at: 2, whenReached: [{ kind: 'publish', topic: 't', message: message() }] },
+        {
+          kind: 'count',
+          key: 'c',
+          by: 1,
+          at: 2,
+          whenReached: [{ kind: 'publish', exchange: 't', message: message() }],
+        },
       ],
       { relaxed: true },
     ],
@@ -114,7 +163,7 @@ describe('a remote port', () => {
     const { script, connect } = server()
     const { remote } = connect()
     const fault = new SpindleError('no-such-queue', "bind 't' to 'q'")
-    const answered = remote.bind('t', 'q')
+    const answered = remote.putBinding(binding)
     ;(await script.call()).fail(fault)
     const error = await answered.catch((error: unknown) => error)
     expect(error).toBeInstanceOf(SpindleError)

@@ -3,10 +3,10 @@ import type { Duplex } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import type { Receipt } from '../../src/model/message.ts'
 import { FrameDecoder } from '../../src/wire/remote/decoder.ts'
-import { encodeFrame, type Frame } from '../../src/wire/remote/frame.ts'
+import { encodeFrame, type Frame, PROTOCOL_VERSION } from '../../src/wire/remote/frame.ts'
 import { server, turns } from './scripted-port.ts'
 
-const HELLO: Frame = { kind: 'hello', version: 1, name: 'raw', facts: {} }
+const HELLO: Frame = { kind: 'hello', version: PROTOCOL_VERSION, name: 'raw', facts: {} }
 const UNSPENT = { kind: 'release', spend: false }
 const delivery = (receipt: string, bodyBytes = 3) => ({
   receipt: receipt as Receipt,

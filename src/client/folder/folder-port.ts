@@ -24,7 +24,7 @@
  * A stopped owner (SIGSTOP, a debugger) is still the owner: calls to it wait. So is one whose store is poisoned: everybody's
  * calls reject with `poisoned` until it closes or exits; then the next one recovers the folder.
  */
-import type { Port, ReceiveRequest, SettleRequest, Step } from '../../broker/port.ts'
+import type { Port, PublishedMessage, ReceiveRequest, SettleRequest, Step } from '../../broker/port.ts'
 import { SpindleError } from '../../model/errors.ts'
 import type { Delivery, MessageId, NewMessage, Receipt } from '../../model/message.ts'
 import type { Clock } from '../../runtime/clock.ts'
@@ -116,10 +116,18 @@ export class FolderPort implements Port {
       : this.#carry('append', (port) => port.append(queue, messages))
   }
 
-  publish(topic: string, messages: readonly NewMessage[]): Promise<Answer<'publish'>> {
+  publish(exchange: string, messages: readonly PublishedMessage[]): Promise<Answer<'publish'>> {
     const store = this.#store
-    if (store !== undefined) return store.publish(topic, messages)
-    return this.#carry('publish', (port) => port.publish(topic, messages))
+    if (store !== undefined) return store.publish(exchange, messages)
+    return this.#carry('publish', (port) => port.publish(exchange, messages))
+  }
+
+  match(exchange: string, messages: readonly PublishedMessage[]): Promise<Answer<'match'>> {
+    return this.#carry('match', (port) => port.match(exchange, messages))
+  }
+
+  deliver(units: Parameters<Port['deliver']>[0]): Promise<Answer<'deliver'>> {
+    return this.#carry('deliver', (port) => port.deliver(units))
   }
 
   receive(request: ReceiveRequest, signal?: AbortSignal): Promise<Delivery[]> {
@@ -144,32 +152,44 @@ export class FolderPort implements Port {
     return this.#carry('transact', (port) => port.transact(steps, options))
   }
 
-  declareQueue(queue: string, policy: Parameters<Port['declareQueue']>[1]): Promise<Answer<'declareQueue'>> {
-    return this.#carry('declareQueue', (port) => port.declareQueue(queue, policy))
+  declareQueue(...args: Parameters<Port['declareQueue']>): Promise<Answer<'declareQueue'>> {
+    return this.#carry('declareQueue', (port) => port.declareQueue(...args))
   }
 
-  deleteQueue(queue: string): Promise<boolean> {
-    return this.#carry('deleteQueue', (port) => port.deleteQueue(queue))
+  deleteQueue(...args: Parameters<Port['deleteQueue']>): Promise<boolean> {
+    return this.#carry('deleteQueue', (port) => port.deleteQueue(...args))
   }
 
-  declareTopic(topic: string): Promise<void> {
-    return this.#carry('declareTopic', (port) => port.declareTopic(topic))
+  declareExchange(...args: Parameters<Port['declareExchange']>): Promise<Answer<'declareExchange'>> {
+    return this.#carry('declareExchange', (port) => port.declareExchange(...args))
   }
 
-  deleteTopic(topic: string): Promise<boolean> {
-    return this.#carry('deleteTopic', (port) => port.deleteTopic(topic))
+  deleteExchange(...args: Parameters<Port['deleteExchange']>): Promise<boolean> {
+    return this.#carry('deleteExchange', (port) => port.deleteExchange(...args))
   }
 
-  bind(topic: string, queue: string): Promise<void> {
-    return this.#carry('bind', (port) => port.bind(topic, queue))
+  putBinding(...args: Parameters<Port['putBinding']>): Promise<void> {
+    return this.#carry('putBinding', (port) => port.putBinding(...args))
   }
 
-  unbind(topic: string, queue: string): Promise<void> {
-    return this.#carry('unbind', (port) => port.unbind(topic, queue))
+  removeBinding(...args: Parameters<Port['removeBinding']>): Promise<boolean> {
+    return this.#carry('removeBinding', (port) => port.removeBinding(...args))
   }
 
-  listTopics(): Promise<Answer<'listTopics'>> {
-    return this.#carry('listTopics', (port) => port.listTopics())
+  listExchanges(exchanges?: readonly string[]): Promise<Answer<'listExchanges'>> {
+    return this.#carry('listExchanges', (port) => port.listExchanges(exchanges))
+  }
+
+  startRedrive(request: Parameters<Port['startRedrive']>[0]): Promise<Answer<'startRedrive'>> {
+    return this.#carry('startRedrive', (port) => port.startRedrive(request))
+  }
+
+  listRedrives(source?: string): Promise<Answer<'listRedrives'>> {
+    return this.#carry('listRedrives', (port) => port.listRedrives(source))
+  }
+
+  cancelRedrive(id: string): Promise<Answer<'cancelRedrive'>> {
+    return this.#carry('cancelRedrive', (port) => port.cancelRedrive(id))
   }
 
   renewHolder(holder: string, ttlMs: number): Promise<void> {

@@ -2,7 +2,7 @@
  * What a peer sends is `unknown` until it has passed here; behind, the broker trusts its types. Only shapes are
  * judged: ranges, names and sizes are the broker's business, for local callers too.
  */
-import type { Port, ReceiveRequest, SettleRequest, Step } from '../../broker/port.ts'
+import type { Port, ReceiveRequest, SettleRequest } from '../../broker/port.ts'
 import { SpindleError } from '../../model/errors.ts'
 import type { MessageId, NewMessage, Receipt } from '../../model/message.ts'
 
@@ -117,39 +117,6 @@ export function settleRequest(value: unknown): SettleRequest {
   return request as unknown as SettleRequest
 }
 
-export function step(value: unknown): Step {
-  const it = fields(value, 'a step')
-  switch (it['kind']) {
-    case 'append':
-      text(it['queue'], 'queue')
-      newMessage(it['message'])
-      break
-    case 'publish':
-      text(it['topic'], 'topic')
-      newMessage(it['message'])
-      break
-    case 'settle':
-      settleRequest(it)
-      break
-    case 'record':
-      text(it['key'], 'key')
-      if (it['value'] !== null) bytes(it['value'], 'value')
-      optional(it['expect'], 'expect', number)
-      break
-    case 'count':
-      text(it['key'], 'key')
-      number(it['by'], 'by')
-      number(it['at'], 'at')
-      for (const then of list(it['whenReached'], 'whenReached', step)) {
-        if (then.kind === 'count') throw wrong('whenReached', 'steps other than count')
-      }
-      break
-    default:
-      throw wrong('a step', 'append, publish, settle, record or count')
-  }
-  return it as unknown as Step
-}
-
 export function browseRequest(value: unknown): Browse {
   const request = fields(value, 'a browse')
   text(request['queue'], 'queue')
@@ -176,7 +143,7 @@ export function releaseOptions(value: unknown): { readonly spend?: boolean } {
   return spend === undefined ? {} : { spend }
 }
 
-function flag(value: unknown, what: string): boolean {
+export function flag(value: unknown, what: string): boolean {
   if (typeof value === 'boolean') return value
   throw wrong(what, 'true or false')
 }
@@ -218,6 +185,6 @@ function death(value: unknown): void {
   number(it['attempts'], 'attempts')
 }
 
-function wrong(what: string, wanted: string): SpindleError {
+export function wrong(what: string, wanted: string): SpindleError {
   return new SpindleError('invalid-argument', `a call from another process: ${what} must be ${wanted}`)
 }

@@ -109,6 +109,7 @@ export function measure(core: Core, queue: QueueState): QueueMeasure {
   return {
     queue: queue.name,
     policy: queue.policy,
+    lifetime: queue.lifetime,
     delayed: queue.count(State.delayed),
     ready: queue.count(State.ready),
     leased: queue.count(State.leased),

@@ -128,6 +128,7 @@ export function endHolder(core: Core, holder: Holder, spend: boolean, notes: Uni
 export function dropQueue(core: Core, queue: QueueState): void {
   core.ledger.scribe.drop(queue.id)
   core.removeQueue(queue)
+  core.hint(queue)
 }
 
 /** Milliseconds to the next thing that time does, rounded up; null: there is none. */

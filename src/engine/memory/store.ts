@@ -233,7 +233,7 @@ export class MemoryStore {
   dropQueue(queue: MemoryQueue): void {
     for (const entry of [...queue.entries()]) this.put(entry, undefined)
     this.#setQueue(queue.name, undefined)
-    this.hints.delete(queue.name)
+    this.hints.add(queue.name)
   }
 
   #setQueue(name: string, queue: MemoryQueue | undefined): void {

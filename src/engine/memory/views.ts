@@ -89,6 +89,7 @@ export function measureOf(queue: MemoryQueue): QueueMeasure {
   return {
     queue: queue.name,
     policy: queue.policy,
+    lifetime: queue.lifetime,
     delayed: queue.in('delayed').size,
     ready: queue.in('ready').size,
     leased: queue.in('leased').size,

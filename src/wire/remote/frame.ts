@@ -26,7 +26,7 @@ import { Packr, RESERVE_START_SPACE } from 'msgpackr'
 import { checkBody } from './check.ts'
 import { FrameError } from './fault.ts'
 
-export const PROTOCOL_VERSION = 1
+export const PROTOCOL_VERSION = 2
 /** Body of one frame, bytes. Senders split batches long before; it bounds what one peer can make the other buffer. */
 export const FRAME_BYTES_MAX = 256 * 1024 * 1024
 export const LENGTH_BYTES = 4
