@@ -13,6 +13,9 @@ import { Deadlines } from './deadlines.ts'
 import { Enqueuer } from './enqueue.ts'
 import { type JobParts, TaskJob } from './job.ts'
 import { sweepLeftovers } from './leftovers.ts'
+import { Scheduler } from './schedules/scheduler.ts'
+import { Schedules } from './schedules/schedules.ts'
+import type { QueueScheduleOptions, Schedule, TaskScheduleOptions } from './schedules/types.ts'
 import { stopOnSignals } from './signals.ts'
 import { StoreTimes } from './store-times.ts'
 import { queueOf, TaskQueues } from './task-queue.ts'
@@ -50,12 +53,15 @@ export class TaskClient {
   readonly #jobParts: JobParts
   readonly #webhook: WebhookTask
   readonly #webhooks: Webhooks
+  readonly #scheduler: Scheduler
+  /** Declared schedules, of whatever process. */
+  readonly schedules: Schedules
   readonly #waits = new Set<Changes>()
   readonly #workers = new Set<Worker>()
   #swept = false
 
   constructor(parts: TaskClientParts) {
-    const { port, clock } = parts
+    const { port, clock, log } = parts
     const storeTimes = new StoreTimes()
     this.#parts = parts
     this.#queues = new TaskQueues(port)
@@ -63,6 +69,8 @@ export class TaskClient {
     this.#webhook = webhookTask(parts.post)
     this.#webhooks = new Webhooks({ port, clock, enqueuer: this.#enqueuer, task: this.#webhook })
     this.#jobParts = { port, clock, queues: this.#queues, storeTimes, webhooks: this.#webhooks, waits: this.#waits }
+    this.#scheduler = new Scheduler({ port, clock, log })
+    this.schedules = new Schedules({ port, clock, enqueuer: this.#enqueuer, scheduler: this.#scheduler })
   }
 
   /** Resolves once the task is durable. Rejects `invalid-input` (with `issues`), `too-large`, `queue-full`, `disk-full`. */
@@ -91,6 +99,19 @@ export class TaskClient {
     return new TaskJob<unknown>(this.#jobParts, id as MessageId, task?.name)
   }
 
+  /** Declares a schedule; idempotent. From then on this process is one of those that fire. Rejects `invalid-argument`, `invalid-input`, `no-such-queue`. */
+  schedule<N extends string, S extends StandardSchemaV1, O>(
+    name: string,
+    options: TaskScheduleOptions<N, S, O> | QueueScheduleOptions,
+  ): Promise<Schedule> {
+    return this.schedules.declare(name, options as QueueScheduleOptions)
+  }
+
+  /** Fires the schedules of the store, as workers do by themselves; for a process that only watches over it. Idempotent. */
+  fireSchedules(): Promise<void> {
+    return this.#scheduler.start()
+  }
+
   /** Declares the queues of these tasks, then runs them until the worker is stopped. */
   async work(tasks: readonly AnyTask[], options: InternalWorkOptions = {}): Promise<Worker> {
     const { concurrency = CONCURRENCY_DEFAULT, drainMs = DRAIN_MS_DEFAULT, ended, renew = true } = options
@@ -103,6 +124,7 @@ export class TaskClient {
     if ((await port.measure([WEBHOOK_TASK])).length > 0) sideline.start()
     const all = sideline.beside(worker)
     this.#sweepOnce()
+    void this.#scheduler.start()
     all.stopped.then(unlisten, unlisten)
     this.#workers.add(all)
     const forget = (): boolean => this.#workers.delete(all)
@@ -114,6 +136,7 @@ export class TaskClient {
   /** Ends the waits and stops the workers of this client. */
   async close(): Promise<void> {
     for (const changes of this.#waits) changes.close()
+    this.#scheduler.stop()
     // A worker whose store failed has said so through `stopped`.
     await Promise.allSettled([...this.#workers].map((worker) => worker.stop()))
   }

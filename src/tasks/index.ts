@@ -1,6 +1,16 @@
 /** Tasks: define, enqueue, work. Also as `spindle-mq/tasks`, for modules that only define. */
 export { exponential, fixed, type Jitter, linear } from './backoff.ts'
 export { isTask, task } from './define.ts'
+export type {
+  Missed,
+  Overlap,
+  QueueScheduleOptions,
+  Schedule,
+  ScheduleView,
+  TaskScheduleOptions,
+  When,
+  WhenView,
+} from './schedules/types.ts'
 export { type Interruption, PermanentFailure, TaskInterrupted } from './task-error.ts'
 export type {
   AnyTask,
