@@ -1,7 +1,7 @@
 /**
  * Values <-> the bytes of a message.
  *
- *   head: | kind (1 byte) | UTF-8 JSON { type?, headers?, task? }, absent when it would be empty |
+ *   head: | kind (1 byte) | UTF-8 JSON { type?, headers?, attributeTypes?, system?, task? }, absent when it would be empty |
  *   body: kind 0 bytes as they are | 1 UTF-8 text | 2 UTF-8 JSON (empty: undefined)
  *
  * A header whose value is bytes is written as { "$bytes": base64 }. An empty head means kind 0 and nothing else.
@@ -12,6 +12,7 @@ import type { Content } from './message.ts'
 /** Header names are free text; values are strings, finite numbers, booleans or bytes. */
 export type HeaderValue = string | number | boolean | Uint8Array
 export type Headers = Readonly<Record<string, HeaderValue>>
+type Texts = Readonly<Record<string, string>>
 
 export type ContentKind = 'bytes' | 'text' | 'json'
 
@@ -19,6 +20,10 @@ export type ContentKind = 'bytes' | 'text' | 'json'
 export interface ContentMeta {
   readonly type?: string
   readonly headers?: Headers
+  /** SQS and SNS data types that the kind of a header's value does not say: `Number` (the value stays the exact text), `String.json`. */
+  readonly attributeTypes?: Texts
+  /** What a front end gives back as it came and nobody else reads: SQS's system attributes. */
+  readonly system?: Texts
   /** What the task executor must know; no front end fills it from headers of the wire. */
   readonly task?: TaskMeta
 }
@@ -35,6 +40,9 @@ export interface DecodedHead {
   readonly type: string | undefined
   /** Frozen, without a prototype: a header named `__proto__` is a header like any other. */
   readonly headers: Headers
+  /** Frozen, without prototypes, as the headers. */
+  readonly attributeTypes: Texts
+  readonly system: Texts
   readonly task: TaskMeta
 }
 
@@ -45,13 +53,14 @@ const kindNames: readonly ContentKind[] = ['bytes', 'text', 'json']
 const plainHeads = [BYTES, TEXT, JSON_KIND].map((kind) => Uint8Array.of(kind))
 
 const NO_HEADERS: Headers = Object.freeze(Object.create(null) as Record<string, HeaderValue>)
+const NO_TEXTS: Texts = Object.freeze(Object.create(null) as Record<string, string>)
 const NO_TASK: TaskMeta = Object.freeze({})
+/** A head that says nothing but the kind. */
+const NOTHING = { type: undefined, headers: NO_HEADERS, attributeTypes: NO_TEXTS, system: NO_TEXTS, task: NO_TASK }
 const EMPTY_BODY = new Uint8Array(0)
 
 /** What heads of one byte, or none, say: by far the most, so they cost no look-up. */
-const decodedPlainHeads: readonly DecodedHead[] = kindNames.map((kind) =>
-  Object.freeze({ kind, type: undefined, headers: NO_HEADERS, task: NO_TASK }),
-)
+const decodedPlainHeads: readonly DecodedHead[] = kindNames.map((kind) => Object.freeze({ kind, ...NOTHING }))
 const PLAIN_BYTES = decodedPlainHeads[BYTES] as DecodedHead
 
 /** Most messages of a store have one of few heads; both memos forget everything when they are full. */
@@ -62,7 +71,7 @@ const decodedHeads = new Map<string, DecodedHead>()
 /** The messages of one queue follow each other: comparing a few bytes is cheaper than making a key of them. */
 let latest: { readonly head: Uint8Array; readonly decoded: DecodedHead } = {
   head: new Uint8Array(0),
-  decoded: Object.freeze({ kind: 'bytes', type: undefined, headers: NO_HEADERS, task: NO_TASK }),
+  decoded: Object.freeze({ kind: 'bytes', ...NOTHING }),
 }
 
 /** Strings become text, Uint8Array bytes, the rest JSON. Rejects what JSON cannot carry with `invalid-argument`. */
@@ -136,9 +145,10 @@ function encodeJson(value: unknown): Uint8Array {
   return Buffer.from(text, 'utf8')
 }
 
-function encodeHead(kind: number, { type, headers, task }: ContentMeta): Uint8Array {
-  if (headers !== undefined || task !== undefined) {
-    return headBytes(kind, { type, ...(headers === undefined ? {} : { headers: encodeHeaders(headers) }), task })
+function encodeHead(kind: number, { type, headers, attributeTypes, system, task }: ContentMeta): Uint8Array {
+  if (headers !== undefined || task !== undefined || attributeTypes !== undefined || system !== undefined) {
+    const encoded = headers === undefined ? undefined : encodeHeaders(headers)
+    return headBytes(kind, { type, headers: encoded, attributeTypes, system, task })
   }
   if (type === undefined) return plainHeads[kind] as Uint8Array
   const memoKey = `${kind}${type}`
@@ -171,12 +181,14 @@ function encodeHeaders(headers: Headers): Record<string, unknown> {
 
 function readHead(head: Uint8Array): DecodedHead {
   const kind = kindNames[head[0] ?? BYTES]
-  if (kind === undefined) return { kind: 'bytes', type: undefined, headers: NO_HEADERS, task: NO_TASK }
+  if (kind === undefined) return { kind: 'bytes', ...NOTHING }
   const meta = head.length > 1 ? parseObject(decodeText(head.subarray(1))) : {}
   return {
     kind,
     type: typeof meta['type'] === 'string' ? meta['type'] : undefined,
     headers: readHeaders(meta['headers']),
+    attributeTypes: readTexts(meta['attributeTypes']),
+    system: readTexts(meta['system']),
     task: readTask(meta['task']),
   }
 }
@@ -191,6 +203,13 @@ function readHeaders(encoded: unknown): Headers {
     }
   }
   return Object.freeze(headers)
+}
+
+function readTexts(encoded: unknown): Texts {
+  if (!isObject(encoded)) return NO_TEXTS
+  const texts = Object.create(null) as Record<string, string>
+  for (const [name, value] of Object.entries(encoded)) if (typeof value === 'string') texts[name] = value
+  return Object.freeze(texts)
 }
 
 function readTask(encoded: unknown): TaskMeta {

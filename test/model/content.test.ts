@@ -62,6 +62,17 @@ describe('the content of a message', () => {
     expect(decodeHead(Uint8Array.of(9))).toMatchObject({ kind: 'bytes' })
   })
 
+  it('carries the types and system attributes of a front end', () => {
+    const names = { ...JSON.parse('{"__proto__":"Number"}'), note: 'String.json' } as Record<string, string>
+    const head = decodeHead(encodeContent('x', { attributeTypes: names, system: { trace: 'Root=1' } }).head)
+    expect(Object.entries(head.attributeTypes)).toEqual([
+      ['__proto__', 'Number'],
+      ['note', 'String.json'],
+    ])
+    expect(Object.entries(head.system)).toEqual([['trace', 'Root=1']])
+    expect(Object.keys(decodeHead(new Uint8Array(0)).system)).toEqual([])
+  })
+
   it('refuses what JSON cannot carry', () => {
     const cycle: Record<string, unknown> = {}
     cycle['self'] = cycle
