@@ -108,7 +108,8 @@ export type SettleOutcome = { readonly kind: 'settled' } | { readonly kind: 'sta
 export type RefusalReason = 'no-such-queue' | 'queue-full' | 'disk-full' | 'too-large' | 'id-in-use' | 'group-required'
 
 export type AppendOutcome =
-  | { readonly kind: 'stored'; readonly id: MessageId; readonly sequence: number }
+  /** `replaced`: it took the place, and the id, of a queued one like it (dedup `replace`); otherwise absent. */
+  | { readonly kind: 'stored'; readonly id: MessageId; readonly sequence: number; readonly replaced?: true }
   | { readonly kind: 'duplicate'; readonly of: MessageId }
   | { readonly kind: 'refused'; readonly reason: RefusalReason }
 

@@ -1,3 +1,5 @@
+import type { RatePolicy } from './rate.ts'
+
 /** The rules of one queue, as data. Engines store and enforce it; nothing else decides. Durations are milliseconds. */
 export interface QueuePolicy {
   /** How long a delivery hides its message unless the receive says otherwise. Default 30,000. */
@@ -18,10 +20,26 @@ export interface QueuePolicy {
   readonly ttlMs: number | null
   /** What an expired message becomes: dropped, or treated like any other death. Default `drop`. */
   readonly onExpired: 'drop' | 'die'
-  /** Messages not yet ended (delayed, ready, leased) it may hold. null: no cap. Default null. */
+  /** Messages that it may hold, of those that `lengthCounts` names. null: no cap. Default null. */
   readonly lengthMax: number | null
-  /** At `lengthMax`: refuse the append (`queue-full`), or drop the first ready message that its group does not hold back (death `overflow`; `queue-full` when there is none). Default `reject`. */
-  readonly overflow: 'reject' | 'dropHead'
+  /** Bytes of head and body that it may hold, of the same messages. null: no cap. Default null. */
+  readonly lengthBytesMax: number | null
+  /** Which messages count for both caps: `live` (delayed, ready, leased), or `waiting` (delayed, ready), as AMQP counts. Default `live`. */
+  readonly lengthCounts: 'live' | 'waiting'
+  /**
+   * When an append would go past a cap. Default `reject`.
+   * - `reject`: it is refused `queue-full`.
+   * - `rejectDeadLetter`: it is refused `queue-full`, and dies of `overflow` here all the same (unless `required`: then its unit has no effect).
+   * - `dropHead`: ready messages die of `overflow`, from the first one that its group does not hold back, until it fits.
+   *   When no other can: with `waiting` the new one dies so itself, and is `stored` all the same; with `live` it is refused.
+   */
+  readonly overflow: 'reject' | 'rejectDeadLetter' | 'dropHead'
+  /** Messages leased at a time, wherever from; a receive gets fewer, or none, at the cap. null: no cap. Default null. */
+  readonly concurrency: number | null
+  /** How fast ready messages are handed out. null: no limit. Default null. The bucket is full after a reopen, and keeps its level when the rate changes. */
+  readonly rate: RatePolicy | null
+  /** No ready message is handed out; everything else goes on. Default false. */
+  readonly paused: boolean
   /** May an ack after its lease ran out still count, while nobody else got the message? Default true; strict FIFO: false. */
   readonly lateAck: boolean
   /** `durable`: resolved means on stable storage. `relaxed`: resolved means handed to the operating system. Default `durable`. */
@@ -37,13 +55,27 @@ export type OnDeath =
   | { readonly kind: 'discard' }
   /** Moved in the same unit: same id, attempts back to 0, history extended. Held instead when that queue is missing. */
   | { readonly kind: 'deadLetter'; readonly queue: string }
+  /**
+   * Held as `dead` and hinted by `watch`, for the broker to publish to the exchange and ack. `key` replaces the routing key of the
+   * message; null keeps it. A death that closes a cycle of expiries and overflows is dropped, as with `deadLetter`.
+   */
+  | { readonly kind: 'exchange'; readonly exchange: string; readonly key: string | null }
 
 export type GroupPolicy =
   | { readonly kind: 'none' }
-  /** A message waits until every earlier one (in the queue's order) of its group is gone, done, dead or granted by the same lease call. Groups take turns, message by message: the one served longest ago comes first, never served (or drained since) before all. */
-  | { readonly kind: 'ordered' }
+  /**
+   * A message waits until every earlier one (in the queue's order) of its group is gone, done, dead or granted by the same lease call.
+   * Groups take turns, message by message: the one served longest ago comes first, never served (or drained since) before all.
+   * `rate`: how fast each group's messages are handed out; default null.
+   */
+  | { readonly kind: 'ordered'; readonly rate?: RatePolicy | null }
   /** As `ordered`, and a group stays with the consumer that leased from it until it is drained or that consumer's claim lapsed (the queue's `leaseMs` after its last lease or settle there, or the end of the holder it leased with). */
   | { readonly kind: 'sticky' }
+  /**
+   * Groups take turns as `ordered` ones do, but their messages do not wait for each other: at most `concurrency` of a group are leased
+   * at a time (null: no cap), at its `rate` (default null). Messages without a group are one group of their own, without cap and rate.
+   */
+  | { readonly kind: 'fair'; readonly concurrency: number | null; readonly rate?: RatePolicy | null }
 
 export type DedupPolicy =
   | { readonly kind: 'none' }
@@ -51,6 +83,14 @@ export type DedupPolicy =
   | { readonly kind: 'window'; readonly windowMs: number }
   /** While one like it is delayed, ready or leased. */
   | { readonly kind: 'queued' }
+  /**
+   * One like it that is delayed or ready is replaced (debounce): the new message takes its id, and a new place at the back with a delay, TTL
+   * and attempts of its own. Answers `stored` with `replaced: true`. One like it that is leased is left alone, and the new one is stored
+   * beside it. Only the latest message of a key is replaced.
+   */
+  | { readonly kind: 'replace' }
+  /** While the latest one like it is delayed or ready; while that is leased, one more may be queued behind it. */
+  | { readonly kind: 'afterRunning' }
 
 export const defaultPolicy: QueuePolicy = {
   leaseMs: 30_000,
@@ -64,7 +104,12 @@ export const defaultPolicy: QueuePolicy = {
   ttlMs: null,
   onExpired: 'drop',
   lengthMax: null,
+  lengthBytesMax: null,
+  lengthCounts: 'live',
   overflow: 'reject',
+  concurrency: null,
+  rate: null,
+  paused: false,
   lateAck: true,
   durability: 'durable',
   doneMax: null,

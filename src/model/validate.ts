@@ -9,6 +9,8 @@ const CONTROLS = /\p{Cc}/u
 /** A surrogate without its pair has no UTF-8 form, so it would not come back as it went in. */
 const LONE_SURROGATE = /\p{Cs}/u
 const COUNT_MAX = Number.MAX_SAFE_INTEGER
+const RATE_TOKENS_MIN = 0.001
+const RATE_TOKENS_MAX = 1_000_000_000
 
 /** `what`: the kind of name, for the fault: queue, topic, group, dedupId. Throws `invalid-argument`. */
 export function validateName(what: string, name: unknown, limits: Limits = defaultLimits): asserts name is string {
@@ -41,16 +43,31 @@ const checks: Record<keyof QueuePolicy, Check> = {
   leaseMs: duration(1),
   attemptsMax: orNull(count(1)),
   onLost: oneOf('redeliver', 'fail'),
-  onDeath: variant({ hold: {}, discard: {}, deadLetter: { queue: queueName } }),
+  onDeath: variant({
+    hold: {},
+    discard: {},
+    deadLetter: { queue: queueName },
+    exchange: { exchange: queueName, key: orNull(routingKey) },
+  }),
   deadRetentionMs: orNull(duration(0)),
-  groups: variant({ none: {}, ordered: {}, sticky: {} }),
-  dedup: variant({ none: {}, window: { windowMs: duration(1) }, queued: {} }),
+  groups: variant({
+    none: {},
+    ordered: { rate: optional(orNull(rate)) },
+    sticky: {},
+    fair: { concurrency: orNull(count(1)), rate: optional(orNull(rate)) },
+  }),
+  dedup: variant({ none: {}, window: { windowMs: duration(1) }, queued: {}, replace: {}, afterRunning: {} }),
   delayMs: duration(0),
   // At least 1: a queue whose arrivals expire at once and dead-letter on would never come to rest.
   ttlMs: orNull(duration(1)),
   onExpired: oneOf('drop', 'die'),
   lengthMax: orNull(count(0)),
-  overflow: oneOf('reject', 'dropHead'),
+  lengthBytesMax: orNull(count(0)),
+  lengthCounts: oneOf('live', 'waiting'),
+  overflow: oneOf('reject', 'rejectDeadLetter', 'dropHead'),
+  concurrency: orNull(count(1)),
+  rate: orNull(rate),
+  paused: boolean,
   lateAck: boolean,
   durability: oneOf('durable', 'relaxed'),
   doneMax: orNull(count(0)),
@@ -76,6 +93,34 @@ function orNull(check: Check): Check {
   return (field, value) => {
     if (value !== null) check(field, value)
   }
+}
+
+function optional(check: Check): Check {
+  return (field, value) => {
+    if (value !== undefined) check(field, value)
+  }
+}
+
+/** Bounds keep sums of tokens exact enough, and the waits between them within a duration. */
+function rate(field: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null) fail(field, value, 'be an object of tokens, perMs and burst')
+  const { tokens, perMs, burst } = value as Readonly<Record<string, unknown>>
+  if (typeof tokens !== 'number' || !(tokens >= RATE_TOKENS_MIN && tokens <= RATE_TOKENS_MAX)) {
+    fail(`${field}.tokens`, tokens, `be ${RATE_TOKENS_MIN} to ${RATE_TOKENS_MAX}`)
+  }
+  duration(1)(`${field}.perMs`, perMs)
+  if (!Number.isSafeInteger(burst) || (burst as number) < 1 || (burst as number) > RATE_TOKENS_MAX) {
+    fail(`${field}.burst`, burst, `be a whole number from 1 to ${RATE_TOKENS_MAX}`)
+  }
+  for (const name of Object.keys(value)) {
+    if (name !== 'tokens' && name !== 'perMs' && name !== 'burst')
+      fail(`${field}.${name}`, name, 'be tokens, perMs or burst')
+  }
+}
+
+/** May be empty, as AMQP's may. */
+function routingKey(field: string, value: unknown): void {
+  if (value !== '') validateName(field, value)
 }
 
 function oneOf(...allowed: readonly string[]): Check {

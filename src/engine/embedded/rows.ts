@@ -69,9 +69,9 @@ export function holdDedup(core: Core, queue: QueueState, fields: NewRow): void {
   const { dedup } = queue.policy
   if (fields.dedup === undefined || dedup.kind === 'none') return
   const untilMs =
-    dedup.kind === 'queued'
-      ? Number.POSITIVE_INFINITY
-      : core.nowMs + (fields.enqueuedAtWall - core.wallMs) + dedup.windowMs
+    dedup.kind === 'window'
+      ? core.nowMs + (fields.enqueuedAtWall - core.wallMs) + dedup.windowMs
+      : Number.POSITIVE_INFINITY
   queue.dedup.set(fields.dedup, { number: fields.number, untilMs })
 }
 
