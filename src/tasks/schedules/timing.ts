@@ -105,8 +105,10 @@ function latestInstants(timing: WhenView, dueMs: number, nowMs: number, count: n
   }
   for (let windowMs = MISSED_AFTER_MS; ; windowMs *= 2) {
     const fromMs = Math.max(dueMs, nowMs - windowMs)
+    // The due one counts also where the pattern no longer says it, as after a change of its zone's law.
+    if (fromMs === dueMs) return [dueMs, ...between(timing, dueMs, nowMs)].slice(-count)
     const instants = between(timing, fromMs - 1, nowMs)
-    if (instants.length >= count || fromMs === dueMs) return instants.slice(-count)
+    if (instants.length >= count) return instants.slice(-count)
   }
 }
 

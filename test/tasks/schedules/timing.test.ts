@@ -116,6 +116,11 @@ describe('instants that were missed', () => {
     ])
   })
 
+  it('include the due one although the pattern no longer says it', () => {
+    const daily = cron('0 4 * * *')
+    expect(judge(daily, span, 'once')).toEqual({ fire: [span.dueMs], nextMs: at('2026-01-01T04:00Z') })
+  })
+
   it('of an interval stay on its grid', () => {
     const every = timingOf({ everyMs: 7_000 }, 1_000, 'try')
     expect(nextAfter(every, 1_000)).toBe(8_000)
