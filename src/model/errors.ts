@@ -98,6 +98,15 @@ export const errorCatalogue = {
     meaning: 'No schedule has this name.',
     remedy: 'Declare it with spindle.schedule(name, …).',
   },
+  'no-such-user': { meaning: 'No user has this name.', remedy: 'Create it first with spindle user add.' },
+  'not-authenticated': {
+    meaning: 'The server has users, and the call does not say whose it is.',
+    remedy: 'Pass a token of a user (spindle user add --token).',
+  },
+  'access-denied': {
+    meaning: 'The user may not do this.',
+    remedy: 'Give the user a grant for it (spindle user add --grant).',
+  },
   'not-found': {
     meaning: 'No message has this id; it may have ended and its retention passed.',
     remedy: 'Keep results longer.',

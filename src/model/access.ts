@@ -1,0 +1,116 @@
+/**
+ * Who may do what. A user has grants; each grant lets some verbs act on the names that some patterns match. What no grant
+ * allows is denied. Resources are the names of queues and exchanges, as they stand in the store (`orders`,
+ * `sqs:eu-west-1:123456789012/orders`, `vhost:shop/orders`): front ends share one namespace.
+ */
+import { SpindleError } from './errors.ts'
+import { validateName } from './validate.ts'
+
+/**
+ * - `configure`: declare, change, bind and delete queues and exchanges
+ * - `write`: send and publish
+ * - `read`: receive, settle, browse, measure
+ * - `admin`: all of these, and what only an operator does (users, redrives of others, connections)
+ */
+export type AccessVerb = 'configure' | 'write' | 'read' | 'admin'
+
+export const ACCESS_VERBS: readonly AccessVerb[] = ['configure', 'write', 'read', 'admin']
+
+export interface Grant {
+  readonly verbs: readonly AccessVerb[]
+  /** Names in which `*` stands for any run of characters, also an empty one; other characters for themselves. */
+  readonly resources: readonly string[]
+}
+
+/** Somebody who proved who they are. */
+export interface Identity {
+  readonly name: string
+  /** Free words that front ends read; AMQP's management tags, say. */
+  readonly tags: readonly string[]
+  may(verb: AccessVerb, resource: string): boolean
+}
+
+/** What an operator gets: `admin` on everything. */
+export const ALL_GRANTED: readonly Grant[] = [{ verbs: ['admin'], resources: ['*'] }]
+
+const GRANTS_MAX = 100
+const TAGS_MAX = 20
+
+export function identityOf(user: { name: string; tags: readonly string[]; grants: readonly Grant[] }): Identity {
+  const { name, tags, grants } = user
+  return { name, tags, may: (verb, resource) => isGranted(grants, verb, resource) }
+}
+
+function isGranted(grants: readonly Grant[], verb: AccessVerb, resource: string): boolean {
+  return grants.some(
+    ({ verbs, resources }) =>
+      (verbs.includes(verb) || verbs.includes('admin')) && resources.some((pattern) => matchesGlob(pattern, resource)),
+  )
+}
+
+/** `*` is any run of characters. At most pattern x text steps: the latest star alone is ever tried again. */
+export function matchesGlob(pattern: string, text: string): boolean {
+  let at = 0
+  let place = 0
+  let star = -1
+  let resume = 0
+  while (at < text.length) {
+    if (pattern[place] === '*') {
+      star = place++
+      resume = at
+    } else if (pattern[place] === text[at]) {
+      place++
+      at++
+    } else if (star >= 0) {
+      place = star + 1
+      at = ++resume
+    } else return false
+  }
+  while (pattern[place] === '*') place++
+  return place === pattern.length
+}
+
+/** `read,write:orders-*,mail`: verbs, a colon, patterns. Only the first colon divides. Throws `invalid-argument`. */
+export function parseGrant(text: string): Grant {
+  const colon = text.indexOf(':')
+  if (colon < 0) throw invalid('grant', `'${text}' must be VERBS:PATTERNS, such as read,write:orders-*`)
+  const verbs = text.slice(0, colon).split(',')
+  const resources = text.slice(colon + 1).split(',')
+  return validateGrants([{ verbs, resources }], 'grant')[0] as Grant
+}
+
+/** Throws `invalid-argument`, which names the field. */
+export function validateGrants(value: unknown, field = 'grants'): readonly Grant[] {
+  return list(value, field, GRANTS_MAX).map((grant, index) => {
+    const place = `${field}[${index}]`
+    if (typeof grant !== 'object' || grant === null) throw invalid(place, 'must be { verbs, resources }')
+    const { verbs, resources } = grant as { verbs?: unknown; resources?: unknown }
+    return {
+      verbs: list(verbs, `${place}.verbs`, ACCESS_VERBS.length).map((verb, at) => {
+        if (ACCESS_VERBS.includes(verb as AccessVerb)) return verb as AccessVerb
+        throw invalid(`${place}.verbs[${at}]`, `must be one of ${ACCESS_VERBS.join(', ')}`)
+      }),
+      resources: list(resources, `${place}.resources`, GRANTS_MAX).map((pattern, at) => {
+        validateName(`${place}.resources[${at}]`, pattern)
+        return pattern
+      }),
+    }
+  })
+}
+
+/** Throws `invalid-argument`. */
+export function validateTags(value: unknown, field = 'tags'): readonly string[] {
+  return list(value, field, TAGS_MAX).map((tag, index) => {
+    validateName(`${field}[${index}]`, tag)
+    return tag
+  })
+}
+
+function list(value: unknown, field: string, max: number): readonly unknown[] {
+  if (!Array.isArray(value) || value.length > max) throw invalid(field, `must be a list of at most ${max}`)
+  return value
+}
+
+function invalid(field: string, must: string): SpindleError {
+  return new SpindleError('invalid-argument', `${field} ${must}`)
+}
