@@ -7,12 +7,15 @@ const SAMPLE_EVERY = 16
 const TIMED_MAX = 10_000
 /** Durations remembered for each queue. */
 const KEPT_MAX = 512
+/** Marks of what is timed, so that the other settlements need no look-up by a long string. A power of two. */
+const MARKS = 1_024
 
 /** How long consumers take from delivery to settlement, by queue, from a sample. */
 export class RunTimes {
   readonly #clock: Clock
   readonly #started = new Map<Receipt, { queue: string; atMs: number }>()
   readonly #kept = new Map<string, { durationsMs: number[]; next: number }>()
+  readonly #marks = new Uint16Array(MARKS)
   #countdown = 1
 
   constructor(clock: Clock) {
@@ -25,16 +28,19 @@ export class RunTimes {
       this.#countdown = SAMPLE_EVERY
       if (this.#started.size >= TIMED_MAX) {
         const oldest = this.#started.keys().next()
-        if (!oldest.done) this.#started.delete(oldest.value)
+        if (!oldest.done) this.#forgetStart(oldest.value)
       }
+      const mark = markOf(delivery.receipt)
+      this.#marks[mark] = (this.#marks[mark] as number) + 1
       this.#started.set(delivery.receipt, { queue: delivery.queue, atMs: this.#clock.monotonicMs() })
     }
   }
 
   settled(receipt: Receipt): void {
+    if (this.#marks[markOf(receipt)] === 0) return
     const start = this.#started.get(receipt)
     if (start === undefined) return
-    this.#started.delete(receipt)
+    this.#forgetStart(receipt)
     const kept = this.#kept.get(start.queue) ?? { durationsMs: [], next: 0 }
     this.#kept.set(start.queue, kept)
     kept.durationsMs[kept.next] = this.#clock.monotonicMs() - start.atMs
@@ -51,4 +57,19 @@ export class RunTimes {
   forget(queue: string): void {
     this.#kept.delete(queue)
   }
+
+  #forgetStart(receipt: Receipt): void {
+    const mark = markOf(receipt)
+    this.#marks[mark] = (this.#marks[mark] as number) - 1
+    this.#started.delete(receipt)
+  }
+}
+
+/** Receipts differ in some of every few characters, whatever their form. */
+function markOf(receipt: Receipt): number {
+  const { length } = receipt
+  const step = length > 16 ? length >>> 3 : 2
+  let mark = length
+  for (let at = 0; at < length; at += step) mark = Math.imul(mark, 31) + receipt.charCodeAt(at)
+  return mark & (MARKS - 1)
 }

@@ -28,9 +28,8 @@ export class Core {
   /** Set when the journal is open. */
   ledger!: Ledger
   cache!: PageCache
-  /** Readings of the clocks for the verb under way. */
+  /** Reading of the monotonic clock for the verb under way; `wallMs` is its wall one. */
   nowMs = 0
-  wallMs = 0
   epoch = 0
   /** What every id of this store begins with. */
   tag = '' as StoreTag
@@ -41,6 +40,8 @@ export class Core {
   readonly writtenReveals = new Reveals()
   /** No claim of a sticky group lapses untold before this. */
   claimsFirstMs = Number.POSITIVE_INFINITY
+  #wallMs = 0
+  #wallRead = true
   #token = 0
   #hint: (queue: QueueState) => void = () => {}
 
@@ -52,10 +53,18 @@ export class Core {
       joined ? this.holders.join(holder, slot) : this.holders.leave(holder, slot)
   }
 
-  /** Reads the clocks; first thing in every verb. */
+  /** Reads the clocks; first thing in every verb. The wall clock waits until it is asked for: an ack never does. */
   readClocks(): void {
     this.nowMs = this.clock.monotonicMs()
-    this.wallMs = this.clock.wallMs()
+    this.#wallRead = false
+  }
+
+  get wallMs(): number {
+    if (!this.#wallRead) {
+      this.#wallMs = this.clock.wallMs()
+      this.#wallRead = true
+    }
+    return this.#wallMs
   }
 
   /** The wall instant of a monotonic one; 0 stays 0. */

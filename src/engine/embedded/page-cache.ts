@@ -110,12 +110,11 @@ export class PageCache {
     }
     const at = this.#slabAt
     this.#slabAt += bytes
-    source.copy(this.#slab, at, from + CONTENT_HEADER_BYTES, from + length)
+    copyBytes(source, from + CONTENT_HEADER_BYTES, this.#slab, at, bytes)
     const { buffer } = this.#slab
-    return {
-      body: new Uint8Array(buffer, at + headBytes, bytes - headBytes),
-      head: headBytes === 0 ? EMPTY : new Uint8Array(buffer, at, headBytes),
-    }
+    const body = new Uint8Array(buffer, at + headBytes, bytes - headBytes)
+    if (headBytes > 1) return { body, head: new Uint8Array(buffer, at, headBytes) }
+    return { body, head: headBytes === 0 ? EMPTY : (shortHeads[this.#slab[at] as number] as Uint8Array) }
   }
 
   /** The whole of it, header and all, without a trace in the cache: for what is read once. */
@@ -177,3 +176,5 @@ export class PageCache {
 }
 
 const EMPTY = new Uint8Array(0)
+/** Nearly every head is one byte: a view of its own for each would cost more than its message's copy. */
+const shortHeads = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte))

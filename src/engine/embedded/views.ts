@@ -15,8 +15,6 @@ const stateNames: readonly (MessageState | undefined)[] = [
   undefined,
 ]
 
-const _shortHeads = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte))
-
 export function viewOf(core: Core, slot: number): MessageView {
   return build(core, slot, undefined) as MessageView
 }
