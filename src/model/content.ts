@@ -4,8 +4,10 @@
  *   head: | kind (1 byte) | UTF-8 JSON { type?, headers?, attributeTypes?, system?, task? }, absent when it would be empty |
  *   body: kind 0 bytes as they are | 1 UTF-8 text | 2 UTF-8 JSON (empty: undefined)
  *
+ * Kind 3 is a head that an AMQP publisher made, kept as it came (amqp-head.ts); its body is bytes, text or JSON by its content-type.
  * A header whose value is bytes is written as { "$bytes": base64 }. An empty head means kind 0 and nothing else.
  */
+import { AMQP_HEAD, readAmqpHead } from './amqp-head.ts'
 import { SpindleError } from './errors.ts'
 import type { Content } from './message.ts'
 
@@ -181,7 +183,8 @@ function encodeHeaders(headers: Headers): Record<string, unknown> {
 
 function readHead(head: Uint8Array): DecodedHead {
   const kind = kindNames[head[0] ?? BYTES]
-  if (kind === undefined) return { kind: 'bytes', ...NOTHING }
+  if (kind === undefined)
+    return head[0] === AMQP_HEAD ? { ...NOTHING, ...readAmqpHead(head) } : { kind: 'bytes', ...NOTHING }
   const meta = head.length > 1 ? parseObject(decodeText(head.subarray(1))) : {}
   return {
     kind,
