@@ -225,7 +225,6 @@ export class Catalog {
       if (target.kind === 'exchange' && this.#exchanges.get(target.name) === undefined) {
         throw new SpindleError('no-such-exchange', attempted)
       }
-      if (binding.filter !== undefined) throw new SpindleError('unsupported', `${attempted} with a filter`)
       const failed = exchange === FAILED_TOPIC
       if (failed && (target.kind !== 'queue' || binding.filter !== undefined)) {
         throw new SpindleError('invalid-argument', `${attempted}: its bindings lead to queues and have no filter`)

@@ -1,7 +1,8 @@
 /** Checks of exchanges and bindings as they come from outside. Each fault names field and limit. */
 import { SpindleError } from '../model/errors.ts'
 import { validateName } from '../model/validate.ts'
-import type { Binding, ExchangeSettings, HeadersMatch } from '../routing/exchange.ts'
+import type { Binding, ExchangeSettings, Filter, HeadersMatch } from '../routing/exchange.ts'
+import { judgeFilter } from '../routing/filter/judge.ts'
 
 /** UTF-8 bytes of a routing key or pattern: what AMQP carries. */
 const KEY_BYTES_MAX = 255
@@ -33,7 +34,7 @@ export function checkedSettings(given: Partial<ExchangeSettings>, before: Exchan
 }
 
 export function checkBinding(binding: Binding): void {
-  const { exchange, id, target, key, headers, attributes } = binding
+  const { exchange, id, target, key, headers, filter, attributes } = binding
   validateName('exchange', exchange)
   if (typeof id !== 'string' || id === '' || Buffer.byteLength(id) > BINDING_ID_BYTES_MAX) {
     fail('id', `be 1 to ${BINDING_ID_BYTES_MAX} bytes of UTF-8`)
@@ -44,6 +45,7 @@ export function checkBinding(binding: Binding): void {
   if (typeof key !== 'string' || Buffer.byteLength(key) > KEY_BYTES_MAX)
     fail('key', `be at most ${KEY_BYTES_MAX} bytes`)
   if (headers !== undefined) checkHeaders(headers)
+  if (filter !== undefined) checkFilter(filter)
   if (attributes !== undefined) checkAttributes(attributes)
 }
 
@@ -56,6 +58,14 @@ function checkHeaders(headers: HeadersMatch): void {
     const plain = value === null || ['string', 'number', 'boolean'].includes(typeof value)
     if (!plain && !(value instanceof Uint8Array)) fail(`headers.${name}`, 'be a string, number, boolean, bytes or null')
   }
+}
+
+function checkFilter(filter: Filter): void {
+  if (!isObject(filter) || (filter.scope !== 'headers' && filter.scope !== 'body')) {
+    fail('filter', 'be { scope, policy } with the scope headers or body')
+  }
+  const fault = judgeFilter(filter)
+  if (fault !== undefined) throw new SpindleError('invalid-argument', `a binding: ${fault.text}`)
 }
 
 function checkAttributes(attributes: unknown): void {

@@ -1,5 +1,6 @@
 /** One exchange with its bindings, kept so that a message meets as few of them as its kind allows. */
 import type { Binding, ExchangeSettings } from './exchange.ts'
+import { compileFilter, type FilterTest } from './filter/compile.ts'
 import { compileHeadersMatch, type HeadersTest } from './headers-match.ts'
 import type { RoutedMessage } from './routed-message.ts'
 import { TopicTrie } from './topic-trie.ts'
@@ -7,6 +8,7 @@ import { TopicTrie } from './topic-trie.ts'
 interface Bound {
   readonly binding: Binding
   readonly headers: HeadersTest | undefined
+  readonly filter: FilterTest | undefined
 }
 
 export class ExchangeTable {
@@ -40,8 +42,11 @@ export class ExchangeTable {
   put(binding: Binding): void {
     const before = this.#bound.get(binding.id)
     if (before !== undefined) this.#leave(before)
-    const headers = binding.headers === undefined ? undefined : compileHeadersMatch(binding.headers)
-    const bound: Bound = { binding, headers }
+    const bound: Bound = {
+      binding,
+      headers: binding.headers && compileHeadersMatch(binding.headers),
+      filter: binding.filter && compileFilter(binding.filter),
+    }
     this.#bound.set(binding.id, bound)
     if (this.settings.kind === 'topic') this.#topic.add(binding.key, bound)
     else if (this.settings.kind === 'direct') {
@@ -91,6 +96,7 @@ function offer(candidates: Iterable<Bound>, message: RoutedMessage, take: (bindi
   let any = false
   for (const bound of candidates) {
     if (bound.headers !== undefined && !bound.headers(message.headers)) continue
+    if (bound.filter !== undefined && !bound.filter(message)) continue
     any = true
     take(bound.binding)
   }

@@ -108,3 +108,21 @@ describe('a declaration', () => {
     expect((await broker.measure()).map(({ queue }) => queue).sort()).toEqual([...names].sort())
   })
 })
+
+describe('a binding with a filter', () => {
+  it('takes what passes it, and is refused when SNS would refuse it', async () => {
+    const { broker } = await startedBroker()
+    await broker.declareQueue('q', {})
+    await broker.declareExchange('news', {})
+    const target = { kind: 'queue', name: 'q' } as const
+    const binding = { exchange: 'news', id: 'b', target, key: '' }
+    const filter = { scope: 'body', policy: { price: [{ numeric: ['>', 5] }] } } as const
+    await broker.putBinding({ ...binding, filter })
+    const outcomes = await broker.publish('news', [text('{"price":5}'), text('{"price":6}'), text('none')])
+    expect(outcomes.map((unit) => unit.length)).toEqual([0, 1, 0])
+    const wrong = { scope: 'body', policy: { price: [{ regex: '.*' }] } } as const
+    await expect(broker.putBinding({ ...binding, filter: wrong })).rejects.toThrow(/Unrecognized match type regex/)
+    await broker.declareExchange(FAILED_TOPIC, {})
+    await expect(broker.putBinding({ ...binding, exchange: FAILED_TOPIC, filter })).rejects.toThrow(/have no filter/)
+  })
+})
