@@ -98,6 +98,14 @@ export const errorCatalogue = {
     meaning: 'No schedule has this name.',
     remedy: 'Declare it with spindle.schedule(name, …).',
   },
+  'listen-failed': {
+    meaning: 'The address cannot be listened on.',
+    remedy: 'Stop the program that has it, or choose another --host or --port.',
+  },
+  exposed: {
+    meaning: 'The server would be open to the network.',
+    remedy: 'Add a user and TLS (--tls-cert, --tls-key), listen on loopback, or say --insecure.',
+  },
   'no-such-user': { meaning: 'No user has this name.', remedy: 'Create it first with spindle user add.' },
   'not-authenticated': {
     meaning: 'The server has users, and the call does not say whose it is.',
@@ -119,10 +127,13 @@ export type ErrorCode = keyof typeof errorCatalogue
 export class SpindleError extends Error {
   override readonly name = 'SpindleError'
   readonly code: ErrorCode
+  /** The part of `message` that is this fault's own: what was attempted, on what. */
+  readonly attempted: string
 
   constructor(code: ErrorCode, attempted: string, options?: { readonly cause?: unknown }) {
     const { meaning, remedy } = errorCatalogue[code]
     super(`${attempted}: ${meaning} ${remedy}`, options)
     this.code = code
+    this.attempted = attempted
   }
 }

@@ -1,0 +1,127 @@
+/**
+ * One HTTP socket with its limits. What a slow or hostile client can hold open is bounded: HEADERS_MS for the head of a request,
+ * BODY_MS for all of it, KEEP_ALIVE_MS between two, and `connectionsMax` sockets. Answers may take as long as a long poll does.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import { SpindleError } from '../model/errors.ts'
+import type { Log } from '../runtime/log.ts'
+
+const HEADERS_MS = 10_000
+const BODY_MS = 60_000
+/** Longer than the idle time after which AWS SDKs and load balancers drop a connection themselves. */
+const KEEP_ALIVE_MS = 75_000
+const LATE_CHECK_MS = 1_000
+const HEADER_BYTES_MAX = 16_384
+const HEADERS_MAX = 200
+/** While draining: how often connections that fell idle are closed. */
+const IDLE_SWEEP_MS = 20
+
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void
+
+export interface TlsFiles {
+  readonly cert: Uint8Array
+  readonly key: Uint8Array
+}
+
+export interface HttpListener {
+  /** `http://127.0.0.1:4566` */
+  readonly url: string
+  /** Stops accepting, lets requests finish up to `drainMs`, then cuts what is left. Idempotent. */
+  close(drainMs: number): Promise<void>
+}
+
+export interface ListenOptions {
+  readonly host: string
+  /** 0: any that is free. */
+  readonly port: number
+  readonly handler: HttpHandler
+  readonly tls?: TlsFiles
+  readonly connectionsMax: number
+  readonly log: Log
+}
+
+/** Resolves once it accepts. Rejects `listen-failed`: the port is taken, the address is not of this machine… */
+export async function listenHttp(options: ListenOptions): Promise<HttpListener> {
+  const { host, port, tls, handler, connectionsMax, log } = options
+  let draining = false
+  const limits = {
+    headersTimeout: HEADERS_MS,
+    requestTimeout: BODY_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: LATE_CHECK_MS,
+    maxHeaderSize: HEADER_BYTES_MAX,
+    noDelay: true,
+  }
+  /** Sockets that have not sent a whole head yet: Node does not count them as idle, and nobody waits for an answer on them. */
+  const silent = new Set<Socket>()
+  const answer: HttpHandler = (request, response) => {
+    silent.delete(request.socket)
+    if (draining) response.shouldKeepAlive = false
+    handler(request, response)
+  }
+  const server: Server =
+    tls === undefined
+      ? createServer(limits, answer)
+      : createTlsServer(
+          { ...limits, handshakeTimeout: HEADERS_MS, cert: Buffer.from(tls.cert), key: Buffer.from(tls.key) },
+          answer,
+        )
+  server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
+    silent.add(socket)
+    socket.once('close', () => silent.delete(socket))
+  })
+  server.maxConnections = connectionsMax
+  server.maxHeadersCount = HEADERS_MAX
+  await listening(server, { host, port })
+  // Accepting may fail later (no descriptors left): that must not end the process.
+  server.on('error', (fault) => log.warn('accepting a connection failed', { fault }))
+  const address = server.address() as AddressInfo
+  let closing: Promise<void> | undefined
+  return {
+    url: urlOf(tls === undefined ? 'http' : 'https', address),
+    close(drainMs) {
+      draining = true
+      closing ??= closed(server, drainMs)
+      for (const socket of silent) socket.destroy()
+      return closing
+    },
+  }
+}
+
+export function urlOf(scheme: string, { address, port }: Pick<AddressInfo, 'address' | 'port'>): string {
+  return `${scheme}://${address.includes(':') ? `[${address}]` : address}:${port}`
+}
+
+/** Turns what the operating system says into what a person can act on. */
+export function listenFault(cause: unknown, where: string): SpindleError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  const why: Readonly<Record<string, string>> = {
+    EADDRINUSE: ' (another program listens there)',
+    EACCES: ' (this user may not listen there)',
+    EADDRNOTAVAIL: ' (no interface of this machine has the address)',
+    ENOTFOUND: ' (no such host)',
+  }
+  return new SpindleError('listen-failed', `listen on ${where}${why[code] ?? ''}`, { cause })
+}
+
+function listening(server: Server, { host, port }: { readonly host: string; readonly port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) => reject(listenFault(cause, `${host}:${port}`)))
+    server.listen({ host, port, backlog: 1_024 }, resolve)
+  })
+}
+
+function closed(server: Server, drainMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const sweep = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS)
+    const cut = setTimeout(() => server.closeAllConnections(), drainMs)
+    server.close(() => {
+      clearInterval(sweep)
+      clearTimeout(cut)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}

@@ -1,0 +1,86 @@
+/**
+ * One broker process: a store, its users, and the listeners of every front end.
+ *
+ *   opening -> declaring -> listening -> draining -> stopped
+ *
+ * Draining: nothing new is accepted, waits are answered empty, requests under way finish (up to `drainMs`), then the store closes.
+ */
+import type { Port } from '../broker/port.ts'
+import { StoredUsers, type Users } from '../broker/users.ts'
+import type { SpindleError } from '../model/errors.ts'
+import { open } from '../open.ts'
+import { declare } from './declare.ts'
+import { drainingPort } from './draining-port.ts'
+import { type ExposureVerdict, judgeExposure } from './exposure.ts'
+import { frontEnds, type Listening } from './front-ends.ts'
+import type { ServeParts, ServeSettings } from './settings.ts'
+import { watchStore } from './store-watch.ts'
+
+export interface Server {
+  readonly port: Port
+  readonly users: Users
+  /** In the order of the settings: HTTP ports, then AMQP, then management. */
+  readonly listening: readonly Listening[]
+  readonly exposure: ExposureVerdict
+  /** The token of the user made by `initAdmin`; told once. */
+  readonly adminToken: string | undefined
+  /** Resolves when the store can promise nothing any more; `stop` then. */
+  readonly failed: Promise<SpindleError>
+  /** Drains and stops. Idempotent. */
+  stop(drainMs: number): Promise<void>
+}
+
+/** Rejects with what is wrong: `exposed`, `listen-failed`, `invalid-argument`, or what the store says. Nothing is left open then. */
+export async function startServer(settings: ServeSettings, parts: ServeParts): Promise<Server> {
+  const { clock, random, log } = parts
+  const store = await open(urlOf(settings.data), { ...parts, limits: settings.limits })
+  const opened: (() => Promise<void> | void)[] = [() => store.close()]
+  try {
+    const users = await StoredUsers.open({ port: store.port, clock, random, log })
+    opened.push(() => users.close())
+    await declare(settings.declarations, { port: store.port, users })
+    const adminToken = settings.initAdmin ? await initAdmin(users) : undefined
+    const { host, tls, insecure } = settings
+    const exposure = judgeExposure({ host, users: users.configured(), tls: tls !== undefined, insecure })
+    const { port, endWaits } = drainingPort(store.port)
+    const fronts = await frontEnds(settings, { ...parts, port, users })
+    let endWatch = (): void => {}
+    const failed = new Promise<SpindleError>((resolve) => {
+      endWatch = watchStore({ port: store.port, clock, failed: resolve })
+    })
+    let stopping: Promise<void> | undefined
+    const stop = async (drainMs: number): Promise<void> => {
+      endWatch()
+      const drained = fronts.close(drainMs)
+      endWaits()
+      await drained
+      users.close()
+      await store.close()
+    }
+    return {
+      port: store.port,
+      users,
+      listening: fronts.listening,
+      exposure,
+      adminToken,
+      failed,
+      stop(drainMs) {
+        stopping ??= stop(drainMs)
+        return stopping
+      },
+    }
+  } catch (fault) {
+    for (const close of opened.reverse()) await close()
+    throw fault
+  }
+}
+
+async function initAdmin(users: Users): Promise<string | undefined> {
+  if (users.configured()) return undefined
+  await users.put('admin', { grants: [{ verbs: ['admin'], resources: ['*'] }], tags: ['administrator'] })
+  return users.addToken('admin')
+}
+
+function urlOf(data: string): string {
+  return data === 'memory:' || data.startsWith('file:') ? data : `file:${data}`
+}

@@ -1,0 +1,50 @@
+/** What a server is told: the outcome of flags, environment and configuration file. */
+import type { Limits } from '../model/limits.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Random } from '../runtime/random.ts'
+import type { Declarations } from './config.ts'
+import type { TlsFiles } from './http-listener.ts'
+
+export interface ServeSettings {
+  /** `memory:`, `file:PATH` or a folder. */
+  readonly data: string
+  readonly host: string
+  /** Of HTTP; 0 is any that is free. */
+  readonly ports: readonly number[]
+  /** null: off. */
+  readonly amqpPort: number | null
+  readonly managementPort: number | null
+  readonly tls?: TlsFiles
+  readonly insecure: boolean
+  readonly allowedHosts: readonly string[]
+  readonly connectionsMax: number
+  readonly aws: { readonly region: string; readonly account: string; readonly limits: boolean }
+  readonly limits: Partial<Limits>
+  readonly declarations: Partial<Declarations>
+  /** Creates the user `admin` with a new token when there is no user yet. */
+  readonly initAdmin: boolean
+}
+
+export const defaultServeSettings: ServeSettings = {
+  data: './data',
+  host: '127.0.0.1',
+  ports: [4566],
+  amqpPort: 5672,
+  managementPort: null,
+  insecure: false,
+  allowedHosts: [],
+  connectionsMax: 10_000,
+  aws: { region: 'us-east-1', account: '000000000000', limits: false },
+  limits: {},
+  declarations: {},
+  initAdmin: false,
+}
+
+export interface ServeParts {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** Of the package, told by health and admin API. */
+  readonly version: string
+}
