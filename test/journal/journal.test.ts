@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { DiskFullError } from '../../src/runtime/disk.ts'
 import { FaultDisk } from '../../src/testing/fault-disk.ts'
-import { openRig, put, putMany, putRelaxed, SMALL_SEGMENT, segmentPath } from './rig.ts'
+import { openRig, put, putMany, putRelaxed, SMALL_SEGMENT, segmentPath, TEXT } from './rig.ts'
 
 describe('journal', () => {
   it('replays what was synced, in order, after a power cut', async () => {
@@ -144,6 +144,26 @@ describe('journal', () => {
     expect(read()).toBe(whole)
     await written
     expect(read()).toBe(whole)
+  })
+
+  it('composes records of unknown size in place, and has those that outgrow it moved', async () => {
+    const { disk, journal } = await openRig()
+    const texts: string[] = []
+    for (let index = 0; index < 600; index++) {
+      const text = `${index}|`.padEnd((index * 37) % 900, 'x')
+      if (!journal.hasRoom(text.length)) await journal.makeRoom(text.length)
+      const at = journal.compose(TEXT)
+      if (at + text.length <= journal.limit) {
+        journal.buffer.write(text, at, 'latin1')
+        journal.seal(index % 3 === 0 ? 'relaxed' : 'durable', text.length)
+      } else put(journal, text)
+      texts.push(text)
+      expect(journal.readContent(journal.segment, journal.offset, text.length).toString('latin1')).toBe(text)
+      if (index % 50 === 49) await journal.sync()
+    }
+    await journal.sync()
+    expect(journal.segmentIds().length).toBeGreaterThan(3)
+    expect((await openRig(disk.powerCut({ mode: 'lost' }))).replayed).toEqual(texts)
   })
 
   it('reads the whole of a segment that was left but is not written yet', async () => {

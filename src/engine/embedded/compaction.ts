@@ -84,7 +84,7 @@ export class Compactor {
         this.#log.error('a message could not be copied forward', { number: c.number[i], error })
       }
       entries++
-      if (entries >= SLICE_ENTRIES || ledger.scribe.at >= SLICE_BYTES) return i + 1
+      if (entries >= SLICE_ENTRIES || ledger.scribe.length >= SLICE_BYTES) return i + 1
     }
     return CHUNK_SLOTS
   }

@@ -60,7 +60,7 @@ export interface EmbeddedEngineParts {
 export interface EmbeddedOptions {
   /** The largest ordinary journal segment, bytes. Default 64 MiB. */
   readonly segmentBytes?: number
-  /** Recent bodies kept in memory, bytes. Default 64 MiB. */
+  /** Memory for recent journal bytes and for those read back, half each, bytes. Default 64 MiB. */
   readonly cacheBytes?: number
   /** Journal bytes since the last checkpoint that make the next one due. Default 256 MiB, or the size of the index if larger. */
   readonly checkpointBytes?: number
@@ -114,22 +114,23 @@ export class EmbeddedEngine implements Engine {
     if (this.#state !== 'new') throw new SpindleError('closed', `open ${this.#parts.disk.label} a second time`)
     const core = this.#core
     const { disk, clock, random, options } = this.#parts
+    const cacheBytes = options?.cacheBytes ?? CACHE_BYTES_DEFAULT
     const journal = await Journal.open({
       disk,
       clock,
       log: this.#log,
       formatVersion: FORMAT_VERSION,
+      recentBytes: cacheBytes / 2,
       ...(options?.segmentBytes === undefined ? undefined : { segmentBytes: options.segmentBytes }),
     })
     this.#journal = journal
     core.cache = new PageCache({
       source: journal,
-      cacheBytes: options?.cacheBytes ?? CACHE_BYTES_DEFAULT,
-      ends: (segment) => this.#endOf(segment),
+      cacheBytes: cacheBytes / 2,
       corrupt: (segment, offset) =>
         new SpindleError('corrupt', `read a body of ${disk.label}, segment ${segment} at ${offset}`),
     })
-    core.ledger = new Ledger({ journal, index: core.index, cache: core.cache })
+    core.ledger = new Ledger({ journal, index: core.index })
     journal.onWritten = (sealed) => this.#written(sealed)
     journal.onSynced = (sealed) => this.#synced(sealed)
     journal.onFailed = (error) => this.#poison(error)
@@ -456,12 +457,6 @@ export class EmbeddedEngine implements Engine {
     if (slot === NONE) return
     this.#core.readClocks()
     for (; slot !== NONE; slot = reveals.next(sealed)) reveal(this.#core, slot)
-  }
-
-  #endOf(segment: number): number {
-    const segments = this.#journal?.segments() ?? []
-    if (segment === segments[segments.length - 1]?.id) return 0
-    return segments.find(({ id }) => id === segment)?.bytes ?? 0
   }
 
   #poison(cause: unknown): void {

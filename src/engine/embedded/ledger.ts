@@ -11,17 +11,15 @@ import { copyBytes } from './copy-bytes.ts'
 import type { MessageIndex } from './index/message-index.ts'
 import { type BlobPlace, NONE } from './index/slots.ts'
 import type { Journal, RecordDurability, RecordRoom } from './journal/journal.ts'
-import type { PageCache } from './page-cache.ts'
 import { Scribe } from './scribe.ts'
 
 /** `copied`: a content that is there already gets another place. */
 export const Blob = { content: 0, note: 1, kept: 2, shared: 3, copied: 4 } as const
 
 export class Ledger {
-  readonly scribe = new Scribe()
+  readonly scribe: Scribe
   readonly #journal: Journal
   readonly #index: MessageIndex
-  readonly #cache: PageCache
   readonly #durable = new Completions()
   readonly #written = new Completions()
   /** Contents of the open record whose places follow when it is sealed, four numbers each. */
@@ -34,15 +32,15 @@ export class Ledger {
   /** Bytes sealed since the engine opened. */
   sealedBytes = 0
 
-  constructor(parts: { journal: Journal; index: MessageIndex; cache: PageCache }) {
+  constructor(parts: { journal: Journal; index: MessageIndex }) {
     this.#journal = parts.journal
     this.#index = parts.index
-    this.#cache = parts.cache
+    this.scribe = new Scribe(parts.journal)
   }
 
   /** Is there an effect that no record holds yet? */
   get open(): boolean {
-    return this.scribe.at > 0
+    return this.scribe.length > 0
   }
 
   /** The content at record-relative `from` is `slot`'s. */
@@ -89,15 +87,15 @@ export class Ledger {
   /** Seals what was gathered; returns its record number, 0 when there was nothing. */
   seal(durability: RecordDurability, room: RecordRoom): number {
     const { scribe } = this
-    const length = scribe.at
+    const { length } = scribe
     if (length === 0) return 0
     const journal = this.#journal
-    const at = journal.reserve(RECORD_KIND, length, room)
-    copyBytes(scribe.bytes, 0, journal.buffer, at, length)
+    if (!scribe.inPlace) {
+      const at = journal.reserve(RECORD_KIND, length, room)
+      copyBytes(scribe.bytes, 0, journal.buffer, at, length)
+    }
     const { segment, offset } = journal
-    const record = journal.seal(durability)
-    // Records without contents are never read back; of the others the cache must have every one, as it minds no gaps.
-    if (scribe.hasContents) this.#cache.keep(segment, offset, scribe.bytes, 0, length)
+    const record = journal.seal(durability, length)
     if (this.#placed > 0) this.#settlePlaces(segment, offset)
     this.sealedBytes += length
     scribe.reset()

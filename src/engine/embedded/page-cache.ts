@@ -1,6 +1,6 @@
 /**
- * Recent journal bytes by page, oldest dropped first: a message that is taken soon after it came needs no read, and one
- * that is read back brings its neighbours. Deliveries get copies, so a slow consumer pins no page.
+ * Contents, from the journal's memory or by pages of its files, oldest dropped first: one that is read back brings its
+ * neighbours. Deliveries get copies, so a slow consumer pins no page.
  */
 import type { Content } from '../../model/message.ts'
 import { CONTENT_HEADER_BYTES } from './codec.ts'
@@ -16,42 +16,32 @@ const SEGMENT_PAGES = 2 ** 15
 const SLICE_BYTES_MAX = 4_096
 const SLAB_BYTES = 65_536
 
-interface Page {
-  readonly bytes: Buffer
-  /** Contents that stand between here and `to` are the journal's; what lies between contents need not be. */
-  from: number
-  to: number
-  /** Came back from the disk: contents are checked before they are served. */
-  readonly fromDisk: boolean
-}
-
 export interface ContentSource {
+  /** What holds all of it in memory, as it was written. */
+  recent(segment: number, offset: number, length: number): { bytes: Buffer; fileOffset: number } | undefined
+  /** Up to where a segment may be read ahead. */
+  writtenBytes(segment: number): number
   readContent(segment: number, offset: number, length: number): Buffer
 }
 
 export class PageCache {
   readonly #source: ContentSource
-  readonly #pages = new Map<number, Page>()
+  /** Oldest first. */
+  readonly #pages = new Map<number, Buffer>()
   readonly #pagesMax: number
   readonly #corrupt: (segment: number, offset: number) => Error
-  /** Up to where the bytes of segments are complete: reads ahead stay below. */
-  readonly #ends: (segment: number) => number
   #slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
   #slabAt = 0
-  /** Of the page dropped last: a fresh one would cost page faults. Nobody else holds it, for deliveries are copies. */
-  #spare: Buffer | undefined
   #lastKey = -1
-  #last: Page | undefined
+  #last: Buffer | undefined
 
   constructor(parts: {
     source: ContentSource
     cacheBytes: number
-    ends: (segment: number) => number
     corrupt: (segment: number, offset: number) => Error
   }) {
     this.#source = parts.source
     this.#pagesMax = Math.max(4, Math.floor(parts.cacheBytes / PAGE_BYTES))
-    this.#ends = parts.ends
     this.#corrupt = parts.corrupt
   }
 
@@ -59,44 +49,25 @@ export class PageCache {
     return this.#pages.size * PAGE_BYTES
   }
 
-  /** Keeps journal bytes just written: `bytes[start..end)` stand at `offset` of `segment`. */
-  keep(segment: number, offset: number, bytes: Buffer, start: number, end: number): void {
-    let from = start
-    let place = offset
-    while (from < end) {
-      const inPage = place & (PAGE_BYTES - 1)
-      const length = Math.min(end - from, PAGE_BYTES - inPage)
-      const key = segment * SEGMENT_PAGES + (place >>> PAGE_BITS)
-      let page = this.#page(key)
-      if (page === undefined || page.fromDisk || inPage < page.from) {
-        page = { bytes: this.#takePage(), from: inPage, to: inPage, fromDisk: false }
-        this.#add(key, page)
-      }
-      copyBytes(bytes, from, page.bytes, inPage, length)
-      page.to = inPage + length
-      from += length
-      place += length
-    }
-  }
-
   /** A copy of the content at that place, checked if it comes from the disk. `length`: its header included. */
   content(segment: number, offset: number, length: number): Content {
+    const sheet = this.#source.recent(segment, offset, length)
+    if (sheet !== undefined) return this.#copy(sheet.bytes, offset - sheet.fileOffset, length)
     const inPage = offset & (PAGE_BYTES - 1)
-    let source: Buffer | undefined
-    let from = inPage
-    if (inPage + length <= PAGE_BYTES) {
-      const key = segment * SEGMENT_PAGES + (offset >>> PAGE_BITS)
-      const page = this.#page(key) ?? this.#readAhead(key, segment, offset - inPage, inPage + length)
-      if (page !== undefined && inPage >= page.from && inPage + length <= page.to) {
-        source = page.bytes
-        if (page.fromDisk) this.#check(source, inPage, length, segment, offset)
-      }
+    const key = segment * SEGMENT_PAGES + (offset >>> PAGE_BITS)
+    const page = this.#page(key)
+    const held = page !== undefined && inPage + length <= page.length
+    const whole = held ? page : this.#readAhead(key, segment, offset - inPage, inPage + length)
+    if (whole !== undefined) {
+      this.#check(whole, inPage, length, segment, offset)
+      return this.#copy(whole, inPage, length)
     }
-    if (source === undefined) {
-      source = this.#source.readContent(segment, offset, length)
-      from = 0
-      this.#check(source, 0, length, segment, offset)
-    }
+    const alone = this.#source.readContent(segment, offset, length)
+    this.#check(alone, 0, length, segment, offset)
+    return this.#copy(alone, 0, length)
+  }
+
+  #copy(source: Buffer, from: number, length: number): Content {
     const bytes = length - CONTENT_HEADER_BYTES
     const headBytes = getUint32(source, from + 4)
     if (bytes > SLICE_BYTES_MAX) {
@@ -131,11 +102,10 @@ export class PageCache {
     this.#last = undefined
   }
 
-  #readAhead(key: number, segment: number, pageOffset: number, needed: number): Page | undefined {
-    const length = Math.min(PAGE_BYTES, this.#ends(segment) - pageOffset)
+  #readAhead(key: number, segment: number, pageOffset: number, needed: number): Buffer | undefined {
+    const length = Math.min(PAGE_BYTES, this.#source.writtenBytes(segment) - pageOffset)
     if (length < needed) return undefined
-    const bytes = this.#source.readContent(segment, pageOffset, length)
-    const page: Page = { bytes, from: 0, to: length, fromDisk: true }
+    const page = this.#source.readContent(segment, pageOffset, length)
     this.#add(key, page)
     return page
   }
@@ -146,7 +116,7 @@ export class PageCache {
     }
   }
 
-  #page(key: number): Page | undefined {
+  #page(key: number): Buffer | undefined {
     if (key === this.#lastKey) return this.#last
     const page = this.#pages.get(key)
     if (page === undefined) return undefined
@@ -155,23 +125,16 @@ export class PageCache {
     return page
   }
 
-  #add(key: number, page: Page): void {
+  #add(key: number, page: Buffer): void {
     this.#pages.delete(key)
     this.#pages.set(key, page)
     this.#lastKey = key
     this.#last = page
     if (this.#pages.size <= this.#pagesMax) return
-    for (const [oldest, { bytes }] of this.#pages) {
+    for (const oldest of this.#pages.keys()) {
       this.#pages.delete(oldest)
-      if (bytes.length === PAGE_BYTES) this.#spare = bytes
       break
     }
-  }
-
-  #takePage(): Buffer {
-    const bytes = this.#spare ?? Buffer.allocUnsafeSlow(PAGE_BYTES)
-    this.#spare = undefined
-    return bytes
   }
 }
 

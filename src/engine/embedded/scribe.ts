@@ -1,17 +1,19 @@
 /**
- * Writes effects (codec.ts) one after another into a scratch buffer that is copied into the journal as one record
- * when its unit is complete. Places of contents are relative to the record until then.
+ * Writes effects (codec.ts) one after another into the journal's memory, where they become one record when their unit is
+ * complete. One that outgrows its room there goes on in a buffer of its own, and is copied then. Places of contents are relative
+ * to the record.
  */
 import type { Content, Death } from '../../model/message.ts'
-import { AppendFlag, CONTENT_HEADER_BYTES, Effect } from './codec.ts'
+import { AppendFlag, CONTENT_HEADER_BYTES, Effect, RECORD_KIND } from './codec.ts'
 import { copyBytes } from './copy-bytes.ts'
 import { crc32 } from './journal/crc32.ts'
 
 const SCRATCH_BYTES = 65_536
-/** A scratch that one huge unit grew is let go afterwards. */
-const SCRATCH_KEPT_BYTES = 4 * 1_048_576
+/** Room that every effect may take for granted beyond what it asks for. */
+const SLACK_BYTES = 64
 
 const EMPTY = new Uint8Array(0)
+const EMPTY_BUFFER = Buffer.alloc(0)
 
 /** What an append effect says; instants are wall ms, 0: none. */
 export interface AppendFields {
@@ -27,21 +29,44 @@ export interface AppendFields {
   readonly history: readonly Death[]
 }
 
+/** Where a record may grow: the journal. */
+export interface RecordSpace {
+  readonly buffer: Buffer
+  readonly view: DataView
+  readonly limit: number
+  compose(kind: number): number
+}
+
 export class Scribe {
-  bytes: Buffer = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
-  #view = new DataView(this.bytes.buffer)
-  /** Bytes of the record so far. */
+  readonly #space: RecordSpace
+  bytes: Buffer = EMPTY_BUFFER
+  #view: DataView = new DataView(new ArrayBuffer(0))
+  /** Where the record begins in `bytes`, and where it goes on. */
+  start = 0
   at = 0
-  /** Does it hold bytes that will be read back? */
-  hasContents = false
+  /** How far it may grow where it is; 0: there is no record. */
+  #limit = 0
+  /** Does the record stand in the journal already? */
+  inPlace = false
   #holder = ''
   #holderBytes: Uint8Array = EMPTY
 
+  constructor(space: RecordSpace) {
+    this.#space = space
+  }
+
+  /** Bytes of the record so far. */
+  get length(): number {
+    return this.at - this.start
+  }
+
   /** Ready for the next record. */
   reset(): void {
+    this.start = 0
     this.at = 0
-    this.hasContents = false
-    if (this.bytes.length > SCRATCH_KEPT_BYTES) this.#replace(SCRATCH_BYTES)
+    this.#limit = 0
+    if (this.inPlace) return
+    this.bytes = EMPTY_BUFFER
   }
 
   /** Returns the record-relative place of the content. `back` >= 0: it is there already. */
@@ -49,7 +74,8 @@ export class Scribe {
     const { sequence, due, expires, group, dedup, history } = fields
     this.#room(64)
     const v = this.#view
-    const flagsAt = this.at + 1
+    // Relative, as a long name may make the record move.
+    const flagsAt = this.length + 1
     let flags = 0
     let at = this.at
     v.setUint8(at, Effect.append)
@@ -91,10 +117,10 @@ export class Scribe {
       this.#room(4)
       this.#view.setUint32(this.at, back, true)
       this.at += 4
-      this.#view.setUint8(flagsAt, flags)
+      this.#view.setUint8(this.start + flagsAt, flags)
       return back
     }
-    this.#view.setUint8(flagsAt, flags)
+    this.#view.setUint8(this.start + flagsAt, flags)
     return this.#content(content.head, content.body)
   }
 
@@ -229,7 +255,6 @@ export class Scribe {
 
   /** `which`: 0 content, 1 note, 2 kept, 3 shared content. `raw`: the blob as it stands in the journal. */
   copy(number: number, which: number, raw: Uint8Array): number {
-    this.hasContents = true
     this.#room(14 + raw.length)
     this.#header(Effect.copy, number)
     this.#view.setUint8(this.at, which)
@@ -238,7 +263,7 @@ export class Scribe {
     const place = this.at
     this.bytes.set(raw, place)
     this.at += raw.length
-    return place
+    return place - this.start
   }
 
   /** Record-relative place of the note, -1 without one. */
@@ -249,7 +274,6 @@ export class Scribe {
   }
 
   #content(head: Uint8Array, body: Uint8Array): number {
-    this.hasContents = true
     const length = CONTENT_HEADER_BYTES + head.length + body.length
     this.#room(length)
     const place = this.at
@@ -259,7 +283,7 @@ export class Scribe {
     copyBytes(body, 0, this.bytes, place + CONTENT_HEADER_BYTES + head.length, body.length)
     this.#view.setUint32(place, crc32(this.bytes, place + 4, place + length), true)
     this.at = place + length
-    return place
+    return place - this.start
   }
 
   #header(effect: number, number: number): void {
@@ -292,14 +316,27 @@ export class Scribe {
   }
 
   #room(bytes: number): void {
-    if (this.at + bytes + 64 <= this.bytes.length) return
-    const before = this.bytes
-    this.#replace(Math.max(before.length * 2, this.at + bytes + 64))
-    before.copy(this.bytes, 0, 0, this.at)
+    if (this.at + bytes + SLACK_BYTES > this.#limit) this.#makeRoom(bytes + SLACK_BYTES)
   }
 
-  #replace(bytes: number): void {
-    this.bytes = Buffer.allocUnsafeSlow(bytes)
+  #makeRoom(bytes: number): void {
+    if (this.#limit === 0) {
+      this.start = this.#space.compose(RECORD_KIND)
+      this.at = this.start
+      this.bytes = this.#space.buffer
+      this.#view = this.#space.view
+      this.#limit = this.#space.limit
+      this.inPlace = true
+      if (this.at + bytes <= this.#limit) return
+    }
+    const { length } = this
+    const before = this.bytes
+    this.bytes = Buffer.allocUnsafeSlow(Math.max(SCRATCH_BYTES, length * 2, length + bytes))
+    copyBytes(before, this.start, this.bytes, 0, length)
     this.#view = new DataView(this.bytes.buffer)
+    this.start = 0
+    this.at = length
+    this.#limit = this.bytes.length
+    this.inPlace = false
   }
 }

@@ -1,15 +1,11 @@
-/** Records that go to the disk in one write: a stretch of one segment, gathered in memory. */
-
-/** Enough for some thousand small records; a larger record gets a buffer of its own. */
-export const CHUNK_BYTES = 1_048_576
-const BUFFERS_KEPT = 4
+/** Records that go to the disk in one write: a stretch of one sheet. */
+import type { Sheet } from './sheets.ts'
 
 export interface Chunk {
-  readonly segment: number
-  /** File place of its first byte. */
-  readonly fileOffset: number
-  readonly buffer: Buffer
-  used: number
+  readonly sheet: Sheet
+  /** First byte, and the one behind the last, in the sheet. */
+  readonly start: number
+  end: number
   /** Number of the last record in it. */
   lastSealed: number
   /** Does a record in it ask for a sync? */
@@ -20,21 +16,7 @@ export interface Chunk {
   rolls: boolean
 }
 
-/** Buffers are used again: allocating a fresh MiB for each write would cost page faults on the hot path. */
-export class ChunkBuffers {
-  readonly #idle: Buffer[] = []
-
-  take(bytes: number): Buffer {
-    if (bytes > CHUNK_BYTES) return Buffer.allocUnsafeSlow(bytes)
-    return this.#idle.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES)
-  }
-
-  give(buffer: Buffer): void {
-    if (buffer.length === CHUNK_BYTES && this.#idle.length < BUFFERS_KEPT) this.#idle.push(buffer)
-  }
-}
-
-/** Does it hold something of `[from, to)` of that segment? */
-export function overlaps(chunk: Chunk, segment: number, from: number, to: number): boolean {
-  return chunk.segment === segment && from < chunk.fileOffset + chunk.used && to > chunk.fileOffset
+/** The next chunk begins where the sheet's last one ended. */
+export function emptyChunk(sheet: Sheet): Chunk {
+  return { sheet, start: sheet.used, end: sheet.used, lastSealed: 0, durable: false, relaxed: false, rolls: false }
 }

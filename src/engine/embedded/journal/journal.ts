@@ -16,7 +16,8 @@ import { SpindleError } from '../../../model/errors.ts'
 import type { Clock, Timer } from '../../../runtime/clock.ts'
 import type { Disk } from '../../../runtime/disk.ts'
 import type { Log } from '../../../runtime/log.ts'
-import { CHUNK_BYTES, type Chunk, overlaps } from './chunk.ts'
+import { type Chunk, emptyChunk } from './chunk.ts'
+import type { JournalOptions } from './journal-options.ts'
 import type { Position } from './position.ts'
 import {
   KIND_SEGMENTS,
@@ -35,22 +36,14 @@ import {
 import { corrupt, type OnRecord } from './recovery.ts'
 import { type ReplayStart, replayJournal } from './replay.ts'
 import { DIRECTORY, SegmentTable } from './segment-table.ts'
+import { type Sheet, Sheets } from './sheets.ts'
 import { SpareSegments } from './spare-segments.ts'
 import { type ChunkSource, JournalWriter } from './writer.ts'
 
+export type { JournalOptions } from './journal-options.ts'
 export type { Position } from './position.ts'
 export type { OnRecord } from './recovery.ts'
 export type { ReplayStart } from './replay.ts'
-
-export interface JournalOptions {
-  readonly disk: Disk
-  readonly clock: Clock
-  readonly log: Log
-  /** The largest ordinary segment, bytes. Default 64 MiB, at least 64 KiB; the first ones of a folder are smaller (4, 8, 16, 32 MiB). */
-  readonly segmentBytes?: number
-  /** Version of the payloads' format; a folder with a higher one is `format-newer`. */
-  readonly formatVersion: number
-}
 
 /** Every record up to number `upTo` is now written (to the operating system), or on stable storage. */
 export type OnProgress = (upTo: number) => void
@@ -67,8 +60,12 @@ export type RecordRoom = 'append' | 'settle'
 
 const SEGMENT_BYTES_DEFAULT = 64 * 1_048_576
 const SEGMENT_BYTES_MIN = 65_536
+const RECENT_BYTES_DEFAULT = 1_048_576
 /** A young folder should not occupy 200 MiB: segment n is at most this times 2^(n-1). */
 const FIRST_SEGMENT_BYTES = 4 * 1_048_576
+/** What a record needs around its payload, a marker before and behind it and a roll included. */
+const LEAST_BYTES = RECORD_HEADER_BYTES + 2 * MARKER_BYTES + ROLL_BYTES
+const NO_BYTES = Buffer.alloc(0)
 /** What one call that settles or leases may write, about. */
 const SETTLE_ROOM_BYTES = 65_536
 /** An idle journal says what was synced, so that damage to its last records is not taken for a torn tail. */
@@ -80,8 +77,12 @@ export class Journal {
   onSynced: OnProgress = () => {}
   onFailed: (error: Error) => void = () => {}
 
-  /** The payload of the record being made goes to `buffer[at..at + payloadBytes)`, `at` as `reserve` returned it. */
-  buffer: Buffer = Buffer.alloc(0)
+  /** The payload of the record being made goes to `buffer[at..at + payloadBytes)`, `at` as `reserve` or `compose` returned it. */
+  buffer: Buffer = NO_BYTES
+  /** Of the same bytes. */
+  view: DataView = new DataView(new ArrayBuffer(0))
+  /** Where the payload that `compose` began must end at the latest. */
+  limit = 0
   /** Where that payload will be in the files. */
   segment = 0
   offset = 0
@@ -94,7 +95,8 @@ export class Journal {
   readonly #spares: SpareSegments
   readonly #table: SegmentTable
   readonly #writer: JournalWriter
-  #open: Chunk = emptyChunk(0, 0, Buffer.alloc(0))
+  readonly #sheets: Sheets
+  #open: Chunk = emptyChunk({ segment: 0, fileOffset: 0, bytes: NO_BYTES, view: this.view, used: 0, written: 0 })
   #openSegmentBytes = 0
   #openSeed = 0
   #kind = 0
@@ -110,6 +112,7 @@ export class Journal {
     this.#clock = clock
     this.#log = log
     this.#segmentBytesMax = Math.max(SEGMENT_BYTES_MIN, options.segmentBytes ?? SEGMENT_BYTES_DEFAULT)
+    this.#sheets = new Sheets(options.recentBytes ?? RECENT_BYTES_DEFAULT)
     this.#table = new SegmentTable(disk, options.formatVersion)
     const onFault = (error: unknown): void => this.#writer.fail('preparing a segment', error)
     this.#spares = new SpareSegments({ disk, clock, log, directory: DIRECTORY, onFault })
@@ -144,7 +147,7 @@ export class Journal {
       this.#startAt(await replayJournal(parts, from, onRecord))
     }
     this.#state = 'running'
-    this.#spares.want(this.#regularBytes(this.#open.segment + 1))
+    this.#spares.want(this.#regularBytes(this.#open.sheet.segment + 1))
     this.#armIdleMarker()
   }
 
@@ -180,25 +183,33 @@ export class Journal {
   reserve(kind: number, payloadBytes: number, room: RecordRoom): number {
     this.#assertRunning()
     if (!this.#fits(payloadBytes)) this.#roll(payloadBytes, room)
-    const need = RECORD_HEADER_BYTES + payloadBytes
-    if (this.#open.used + need + MARKER_BYTES + ROLL_BYTES > this.#open.buffer.length) this.#nextChunk(need)
-    const chunk = this.#open
-    if (chunk.used === 0) this.#putMarker(chunk)
-    const at = chunk.used + RECORD_HEADER_BYTES
-    this.#kind = kind
+    const need = LEAST_BYTES + payloadBytes
+    if (this.#open.end + need > this.#open.sheet.bytes.length) this.#nextSheet(need)
     this.#payloadBytes = payloadBytes
-    this.buffer = chunk.buffer
-    this.segment = chunk.segment
-    this.offset = chunk.fileOffset + at
+    return this.#place(kind)
+  }
+
+  /**
+   * As `reserve`, for a record whose size shows as it grows: it may stay where it is up to `limit`, and `seal` gets its size. One that
+   * outgrows it is copied to where `reserve` says. Throws `poisoned`, `closed`.
+   */
+  compose(kind: number): number {
+    this.#assertRunning()
+    const at = this.#place(kind)
+    const { sheet, start, end } = this.#open
+    const ends = Math.min(sheet.bytes.length, this.#openSegmentBytes - sheet.fileOffset)
+    this.limit = end === start ? 0 : ends - MARKER_BYTES - ROLL_BYTES
     return at
   }
 
   /** Closes the record (`payloadBytes`: may be fewer than reserved) and returns its number, the one that progress speaks of. */
   seal(durability: RecordDurability, payloadBytes: number = this.#payloadBytes): number {
     const chunk = this.#open
-    const at = chunk.used
-    sealRecord(this.#openSeed, chunk.fileOffset + at, chunk.buffer, at, this.#kind, payloadBytes)
-    chunk.used = at + RECORD_HEADER_BYTES + payloadBytes
+    const { sheet } = chunk
+    const at = chunk.end
+    sealRecord(this.#openSeed, sheet.fileOffset + at, sheet.bytes, at, this.#kind, payloadBytes)
+    chunk.end = at + RECORD_HEADER_BYTES + payloadBytes
+    sheet.used = chunk.end
     chunk.lastSealed = ++this.sealed
     if (durability === 'durable') chunk.durable = true
     else chunk.relaxed = true
@@ -216,25 +227,30 @@ export class Journal {
     return this.#writer.flush()
   }
 
-  /** A copy of `length` bytes, from memory as far as they are not written yet, else by a blocking read. Unverified: keep a CRC beside what must be checked. */
+  /** The bytes in memory that hold all of `[offset, offset + length)`, when they are recent. They change once newer ones need the memory: copy what is kept. */
+  recent(segment: number, offset: number, length: number): Sheet | undefined {
+    return this.#sheets.find(segment, offset, length)
+  }
+
+  /** A copy of `length` bytes, from memory as far as they are there, else by a blocking read. Unverified: keep a CRC beside what must be checked. */
   readContent(segment: number, offset: number, length: number): Buffer {
-    const pending = this.#writer.pendingIn(segment, offset, offset + length)
-    if (overlaps(this.#open, segment, offset, offset + length)) pending.push(this.#open)
-    const first = pending[0]
     const bytes = Buffer.allocUnsafe(length)
-    const inMemory = first !== undefined && first.fileOffset <= offset && pending.length === 1
-    if (!inMemory || first.fileOffset + first.used < offset + length) this.#readStored(segment, offset, bytes)
-    for (const chunk of pending) {
-      const from = Math.max(offset, chunk.fileOffset)
-      const to = Math.min(offset + length, chunk.fileOffset + chunk.used)
-      chunk.buffer.copy(bytes, from - offset, from - chunk.fileOffset, to - chunk.fileOffset)
-    }
+    const sheet = this.#sheets.find(segment, offset, length)
+    if (sheet === undefined) this.#readStored(segment, offset, bytes)
+    this.#sheets.overlay(bytes, segment, offset)
     return bytes
+  }
+
+  /** Up to where a segment is written. */
+  writtenBytes(segment: number): number {
+    const { segment: writing, offset } = this.#writer.writtenTo
+    if (segment > writing) return 0
+    return segment === writing ? offset : this.#table.bytesOf(segment)
   }
 
   /** Where the next record begins. A checkpoint of the state as of now replays from here; `sync` before it becomes valid. */
   position(): Position {
-    return { segment: this.#open.segment, offset: this.#open.fileOffset + this.#open.used }
+    return { segment: this.#open.sheet.segment, offset: this.#endOffset }
   }
 
   segmentIds(): number[] {
@@ -270,11 +286,6 @@ export class Journal {
     }
     this.#assertAlive()
     this.#spares.retry()
-  }
-
-  /** Bytes sealed and not yet written. */
-  pendingBytes(): number {
-    return this.#writer.queuedBytes + this.#open.used
   }
 
   /** Is the disk known to be full? Appends are then refused once the segment in use is. */
@@ -326,7 +337,7 @@ export class Journal {
         this.onFailed(failure)
       },
       onIdle: () => this.#armIdleMarker(),
-      onProgress: () => this.#spares.progress(this.#open.fileOffset / this.#openSegmentBytes),
+      onProgress: () => this.#spares.progress(this.#endOffset / this.#openSegmentBytes),
     }
   }
 
@@ -352,7 +363,7 @@ export class Journal {
   }
 
   #startAt(end: Position): void {
-    this.#open = emptyChunk(end.segment, end.offset, this.#writer.buffers.take(CHUNK_BYTES))
+    this.#open = emptyChunk(this.#sheets.open(end.segment, end.offset, 0))
     this.#openSegmentBytes = this.#table.bytesOf(end.segment)
     this.#openSeed = segmentSeed(end.segment)
     this.#writer.writtenTo = end
@@ -360,18 +371,43 @@ export class Journal {
   }
 
   #fits(payloadBytes: number): boolean {
-    const { fileOffset, used } = this.#open
-    return fileOffset + used + RECORD_HEADER_BYTES + payloadBytes + MARKER_BYTES + ROLL_BYTES <= this.#openSegmentBytes
+    return this.#endOffset + RECORD_HEADER_BYTES + payloadBytes + MARKER_BYTES + ROLL_BYTES <= this.#openSegmentBytes
+  }
+
+  /** File place of the next record, in the open segment. */
+  get #endOffset(): number {
+    return this.#open.sheet.fileOffset + this.#open.end
+  }
+
+  /** The next record's payload goes to the open chunk, behind a marker if it is the first. */
+  #place(kind: number): number {
+    const chunk = this.#open
+    const { sheet } = chunk
+    // In the last bytes of a segment there is no room for it: `compose` says so, and `reserve` comes here after a roll.
+    if (chunk.end === chunk.start && this.#hasMarkerRoom()) this.#putMarker(chunk)
+    const at = chunk.end + RECORD_HEADER_BYTES
+    this.#kind = kind
+    this.buffer = sheet.bytes
+    this.view = sheet.view
+    this.segment = sheet.segment
+    this.offset = sheet.fileOffset + at
+    return at
   }
 
   #regularBytes(id: number): number {
     return Math.min(this.#segmentBytesMax, FIRST_SEGMENT_BYTES * 2 ** Math.min(id - 1, 20))
   }
 
+  #hasMarkerRoom(): boolean {
+    return this.#fits(0) && this.#open.end + LEAST_BYTES <= this.#open.sheet.bytes.length
+  }
+
   #putMarker(chunk: Chunk): void {
     this.#stated = this.#writer.syncedTo
-    putMarker(this.#openSeed, chunk.fileOffset, chunk.buffer, chunk.used, this.#stated)
-    chunk.used += MARKER_BYTES
+    const { sheet } = chunk
+    putMarker(this.#openSeed, sheet.fileOffset + chunk.end, sheet.bytes, chunk.end, this.#stated)
+    chunk.end += MARKER_BYTES
+    sheet.used = chunk.end
     chunk.lastSealed = this.sealed
   }
 
@@ -382,37 +418,36 @@ export class Journal {
     if (spare === undefined)
       throw new SpindleError('disk-full', `writing ${payloadBytes} bytes to the journal of ${this.#disk.label}`)
     const chunk = this.#open
-    const next = chunk.segment + 1
-    putRoll(this.#openSeed, chunk.fileOffset + chunk.used, chunk.buffer, chunk.used, next)
-    chunk.used += ROLL_BYTES
+    const { sheet } = chunk
+    const next = sheet.segment + 1
+    putRoll(this.#openSeed, sheet.fileOffset + chunk.end, sheet.bytes, chunk.end, next)
+    chunk.end += ROLL_BYTES
+    sheet.used = chunk.end
     chunk.rolls = true
     chunk.lastSealed = this.sealed
     this.#writer.enqueue(chunk)
     this.#table.add(next, spare)
     this.#openSegmentBytes = spare.bytes
     this.#openSeed = segmentSeed(next)
-    this.#open = emptyChunk(next, SEGMENT_HEADER_BYTES, this.#writer.buffers.take(CHUNK_BYTES))
+    this.#open = emptyChunk(this.#sheets.open(next, SEGMENT_HEADER_BYTES, payloadBytes + LEAST_BYTES))
     this.#spares.want(this.#regularBytes(next + 1))
   }
 
-  /** The open chunk's buffer is too small for the next record: it leaves as it is. */
-  #nextChunk(recordBytes: number): void {
-    const { segment, fileOffset, used } = this.#open
-    if (used > 0) this.#writer.enqueue(this.#open)
-    else this.#writer.buffers.give(this.#open.buffer)
-    this.#open = emptyChunk(
-      segment,
-      fileOffset + used,
-      this.#writer.buffers.take(Math.max(CHUNK_BYTES, recordBytes + MARKER_BYTES + ROLL_BYTES)),
-    )
+  /** The open sheet is too small for the next record: what it has leaves as it is. */
+  #nextSheet(bytes: number): void {
+    const { sheet, start, end } = this.#open
+    if (end > start) this.#writer.enqueue(this.#open)
+    this.#open = emptyChunk(this.#sheets.open(sheet.segment, sheet.fileOffset + end, bytes))
   }
 
   #handOver(): boolean {
     const chunk = this.#open
-    if (chunk.used === 0) return false
+    if (chunk.end === chunk.start) return false
     this.#writer.enqueue(chunk)
-    const buffer = this.#writer.buffers.take(CHUNK_BYTES)
-    this.#open = emptyChunk(chunk.segment, chunk.fileOffset + chunk.used, buffer)
+    const { sheet, end } = chunk
+    // What is left of a sheet takes the next chunk, unless that would be a small one.
+    const goesOn = sheet.bytes.length - end >= this.#sheets.sheetBytes >>> 3
+    this.#open = emptyChunk(goesOn ? sheet : this.#sheets.open(sheet.segment, sheet.fileOffset + end, 0))
     return true
   }
 
@@ -437,7 +472,7 @@ export class Journal {
     if (this.#state !== 'running' || this.#writer.failure !== undefined || !this.#writer.idle) return false
     const { syncedTo } = this.#writer
     const stated = this.#stated.segment === syncedTo.segment && this.#stated.offset + MARKER_BYTES >= syncedTo.offset
-    return !stated && this.#open.used === 0 && this.#fits(0)
+    return !stated && this.#open.end === this.#open.start && this.#hasMarkerRoom()
   }
 
   async #finish(): Promise<void> {
@@ -461,8 +496,4 @@ export class Journal {
 /** The smallest segment that takes a record of that size. */
 function segmentBytesFor(payloadBytes: number): number {
   return payloadBytes + RECORD_HEADER_BYTES + SEGMENT_OVERHEAD_BYTES
-}
-
-function emptyChunk(segment: number, fileOffset: number, buffer: Buffer): Chunk {
-  return { segment, fileOffset, buffer, used: 0, lastSealed: 0, durable: false, relaxed: false, rolls: false }
 }

@@ -5,7 +5,7 @@
 import { SpindleError } from '../../../model/errors.ts'
 import type { Disk, DiskFile } from '../../../runtime/disk.ts'
 import type { Log } from '../../../runtime/log.ts'
-import { type Chunk, ChunkBuffers, overlaps } from './chunk.ts'
+import type { Chunk } from './chunk.ts'
 import type { Position } from './position.ts'
 import type { SegmentTable } from './segment-table.ts'
 
@@ -36,14 +36,12 @@ interface Waiter {
 }
 
 export class JournalWriter {
-  readonly buffers = new ChunkBuffers()
   written = 0
   synced = 0
   writtenTo: Position = { segment: 0, offset: 0 }
   /** Everything before it is on stable storage. */
   syncedTo: Position = { segment: 0, offset: 0 }
   failure: SpindleError | undefined
-  queuedBytes = 0
   pumping = false
 
   readonly #disk: Disk
@@ -51,7 +49,6 @@ export class JournalWriter {
   readonly #table: SegmentTable
   readonly #source: ChunkSource
   readonly #queue: Chunk[] = []
-  #writing: Chunk | undefined
   #pumped: Promise<void> = Promise.resolve()
   #syncing: Promise<void> | undefined
   #syncWanted = 0
@@ -68,7 +65,6 @@ export class JournalWriter {
 
   enqueue(chunk: Chunk): void {
     this.#queue.push(chunk)
-    this.queuedBytes += chunk.used
   }
 
   get idle(): boolean {
@@ -124,17 +120,10 @@ export class JournalWriter {
     if (chunk === undefined) return
     try {
       await this.#write(chunk)
-      await this.#syncOnce(this.#table.fileOf(chunk.segment).file)
+      await this.#syncOnce(this.#table.fileOf(chunk.sheet.segment).file)
     } catch (error) {
       this.fail('closing the journal', error)
     }
-  }
-
-  /** The chunks not yet written that hold something of that range, in order. */
-  pendingIn(segment: number, from: number, to: number): Chunk[] {
-    if (this.#writing === undefined && this.#queue.length === 0) return []
-    const chunks = this.#writing === undefined ? this.#queue : [this.#writing, ...this.#queue]
-    return chunks.filter((chunk) => overlaps(chunk, segment, from, to))
   }
 
   fail(doing: string, cause: unknown): void {
@@ -186,15 +175,13 @@ export class JournalWriter {
   }
 
   async #write(chunk: Chunk): Promise<void> {
-    this.#writing = chunk
-    if (chunk.rolls) await this.#table.activate(chunk.segment + 1)
-    const { file } = this.#table.fileOf(chunk.segment)
-    await file.write(chunk.buffer.subarray(0, chunk.used), chunk.fileOffset)
+    const { sheet, start, end } = chunk
+    if (chunk.rolls) await this.#table.activate(sheet.segment + 1)
+    const { file } = this.#table.fileOf(sheet.segment)
+    await file.write(sheet.bytes.subarray(start, end), sheet.fileOffset + start)
     if (this.failure !== undefined) return
-    this.#writing = undefined
-    this.queuedBytes -= chunk.used
-    this.buffers.give(chunk.buffer)
-    this.writtenTo = { segment: chunk.segment, offset: chunk.fileOffset + chunk.used }
+    sheet.written = end
+    this.writtenTo = { segment: sheet.segment, offset: sheet.fileOffset + end }
     this.written = chunk.lastSealed
     if (this.#queue.length === 0) this.#hurry = false
     this.#source.onProgress()
