@@ -1,20 +1,14 @@
 /** Task definitions out of the user's own modules. */
-import { access, readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { dirname, extname, join, resolve } from 'node:path'
-import process from 'node:process'
-import { pathToFileURL } from 'node:url'
-import { isTask } from '../tasks/define.ts'
+import { loadModule, ModuleMissing } from '../runtime/load-module.ts'
+import { exportedTasks } from '../tasks/exported-tasks.ts'
 import type { AnyTask } from '../tasks/types.ts'
 import { UsageError } from './usage.ts'
-
-const TYPESCRIPT = /^\.[cm]?tsx?$/
 
 /** Every task that the files export, by whatever name, also within an exported array or object. */
 export async function tasksOfFiles(files: readonly string[]): Promise<AnyTask[]> {
   const tasks = new Map<string, { readonly task: AnyTask; readonly file: string }>()
   for (const file of files) {
-    const found = tasksOf(await load(file))
+    const found = exportedTasks(await load(file))
     if (found.length === 0) throw new UsageError(`${file} exports no task (export const mail = task('mail', { … }))`)
     for (const task of found) {
       const other = tasks.get(task.name)
@@ -25,65 +19,4 @@ export async function tasksOfFiles(files: readonly string[]): Promise<AnyTask[]>
     }
   }
   return [...tasks.values()].map(({ task }) => task)
-}
-
-function tasksOf(module: Readonly<Record<string, unknown>>): AnyTask[] {
-  const found = new Set<AnyTask>()
-  for (const exported of Object.values(module)) {
-    const nested = typeof exported === 'object' && exported !== null && !isTask(exported) ? Object.values(exported) : []
-    for (const value of [exported, ...nested]) if (isTask(value)) found.add(value)
-  }
-  return [...found]
-}
-
-async function load(file: string): Promise<Record<string, unknown>> {
-  const path = resolve(file)
-  try {
-    await access(path)
-  } catch {
-    throw new UsageError(`there is no file ${file}`)
-  }
-  const url = pathToFileURL(path).href
-  return TYPESCRIPT.test(extname(path)) ? loadTypeScript(file, url) : ((await import(url)) as Record<string, unknown>)
-}
-
-/** The loader that the user's own project has; this package brings none. */
-async function loadTypeScript(file: string, url: string): Promise<Record<string, unknown>> {
-  const tsx = await packageEntry('tsx', './esm/api')
-  if (tsx !== undefined) {
-    const { tsImport } = (await import(tsx)) as { tsImport: (url: string, parent: string) => Promise<unknown> }
-    return (await tsImport(url, import.meta.url)) as Record<string, unknown>
-  }
-  const jiti = await packageEntry('jiti', '.')
-  if (jiti !== undefined) {
-    const { createJiti } = (await import(jiti)) as {
-      createJiti: (parent: string) => { import: (url: string) => Promise<unknown> }
-    }
-    return (await createJiti(import.meta.url).import(url)) as Record<string, unknown>
-  }
-  throw new UsageError(
-    `${file} is TypeScript, and neither tsx nor jiti is installed in this project (npm install --save-dev tsx, or pass compiled JavaScript)`,
-  )
-}
-
-/**
- * What `import` of the package's subpath would load from the working directory, as a URL. Node resolves imports from the
- * importing module only, and `require.resolve` finds the CommonJS twin, so the manifest is read by hand.
- */
-async function packageEntry(name: string, subpath: string): Promise<string | undefined> {
-  try {
-    const path = createRequire(join(process.cwd(), 'noop.js')).resolve(`${name}/package.json`)
-    const { exports } = JSON.parse(await readFile(path, 'utf8')) as { exports: Record<string, unknown> }
-    const target = importTarget(exports[subpath])
-    return target === undefined ? undefined : pathToFileURL(join(dirname(path), target)).href
-  } catch {
-    return undefined
-  }
-}
-
-function importTarget(target: unknown): string | undefined {
-  if (typeof target === 'string') return target
-  if (typeof target !== 'object' || target === null) return undefined
-  const conditions = target as Readonly<Record<string, unknown>>
-  return importTarget(conditions['import'] ?? conditions['default'])
 }

@@ -11,6 +11,7 @@ import type { Random } from '../runtime/random.ts'
 import type { Changes } from './changes.ts'
 import { Deadlines } from './deadlines.ts'
 import { Enqueuer } from './enqueue.ts'
+import { Isolation } from './isolation/isolation.ts'
 import { type JobParts, TaskJob } from './job.ts'
 import { sweepLeftovers } from './leftovers.ts'
 import { Scheduler } from './schedules/scheduler.ts'
@@ -114,13 +115,13 @@ export class TaskClient {
 
   /** Declares the queues of these tasks, then runs them until the worker is stopped. */
   async work(tasks: readonly AnyTask[], options: InternalWorkOptions = {}): Promise<Worker> {
-    const { concurrency = CONCURRENCY_DEFAULT, drainMs = DRAIN_MS_DEFAULT, ended, renew = true } = options
-    checkWork(tasks, { concurrency, drainMs })
+    const { concurrency = CONCURRENCY_DEFAULT, drainMs = DRAIN_MS_DEFAULT, ended, renew = true, files = [] } = options
+    checkWork(tasks, { concurrency, drainMs, files })
     for (const task of tasks) await this.#queues.declare(task)
     const { port } = this.#parts
     const sideline = new WebhookSideline(() => this.#workWebhooks(drainMs))
     const unlisten = port.listen(WEBHOOK_CHANNEL, () => sideline.start())
-    const worker = this.#start(tasks, { concurrency, drainMs, ended, renew })
+    const worker = this.#start(tasks, { concurrency, drainMs, ended, renew, files })
     if ((await port.measure([WEBHOOK_TASK])).length > 0) sideline.start()
     const all = sideline.beside(worker)
     this.#sweepOnce()
@@ -152,12 +153,21 @@ export class TaskClient {
 
   async #workWebhooks(drainMs: number): Promise<Worker> {
     await this.#queues.declare(this.#webhook)
-    return this.#start([this.#webhook], { concurrency: WEBHOOK_CONCURRENCY, drainMs, ended: undefined, renew: true })
+    return this.#start([this.#webhook], {
+      concurrency: WEBHOOK_CONCURRENCY,
+      drainMs,
+      ended: undefined,
+      renew: true,
+      files: [],
+    })
   }
 
   #start(
     tasks: readonly AnyTask[],
-    options: Pick<TaskWorkerParts, 'concurrency' | 'drainMs' | 'ended'> & { readonly renew: boolean },
+    options: Pick<TaskWorkerParts, 'concurrency' | 'drainMs' | 'ended'> & {
+      readonly renew: boolean
+      readonly files: readonly string[]
+    },
   ): TaskWorker {
     const { port, clock, random, limits, log } = this.#parts
     const queues = [...new Set(tasks.map(queueOf))]
@@ -170,6 +180,7 @@ export class TaskClient {
       limits,
       log,
       deadlines: new Deadlines(clock),
+      isolation: new Isolation({ clock, files: options.files, find: (name) => byName.get(name) }),
       enqueuer: this.#enqueuer,
       webhooks: this.#webhooks,
       queues: queues.map((queue) => this.#worked(queue)),
@@ -233,9 +244,9 @@ function onlyTaskOf(queue: string, tasks: readonly AnyTask[]): AnyTask | undefin
 
 function checkWork(
   tasks: readonly AnyTask[],
-  options: { readonly concurrency: number; readonly drainMs: number },
+  options: { readonly concurrency: number; readonly drainMs: number; readonly files: readonly string[] },
 ): void {
-  const { concurrency, drainMs } = options
+  const { concurrency, drainMs, files } = options
   const refuse = (why: string): never => {
     throw new SpindleError('invalid-argument', `start a worker (${why})`)
   }
@@ -247,6 +258,10 @@ function checkWork(
   const names = tasks.map(({ name }) => name)
   const twice = names.find((name, i) => names.indexOf(name) !== i)
   if (twice !== undefined) refuse(`it was given two tasks named '${twice}'`)
+  const isolated = tasks.find(({ options: { isolate } }) => isolate !== undefined)
+  if (isolated !== undefined && files.length === 0) {
+    refuse(`'${isolated.name}' runs in a ${isolated.options.isolate} of its own, which must load it: pass files`)
+  }
 }
 
 /** One claim asks for at most this many. */

@@ -30,6 +30,13 @@ export function task<const Name extends string, Schema extends StandardSchemaV1,
   if (!Number.isInteger(attempts) || attempts < 1) refuse(`retry.attempts is ${attempts} but must be 1 or more`)
   positive('leaseMs', options.leaseMs)
   positive('timeoutMs', options.timeoutMs)
+  const { isolate, memoryMbMax } = options
+  if (isolate !== undefined && isolate !== 'thread' && isolate !== 'process') {
+    refuse("isolate must be 'thread' or 'process'")
+  }
+  if (memoryMbMax !== undefined && (isolate === undefined || !Number.isInteger(memoryMbMax) || memoryMbMax < 8)) {
+    refuse(`memoryMbMax is ${memoryMbMax} but must be a whole number, 8 or more, of a task with isolate`)
+  }
   const { retainMs = 0, retainMax } = options.result ?? {}
   if (!(retainMs >= 0 && retainMs <= DURATION_MS_MAX))
     refuse(`result.retainMs is ${retainMs} but must be 0 to ${DURATION_MS_MAX}`)

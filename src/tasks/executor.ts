@@ -20,6 +20,7 @@ import { cancelKey } from './cancel.ts'
 import type { Deadlines } from './deadlines.ts'
 import { type Ending, encodeKept, settlementOf, waitMsOf } from './ending.ts'
 import type { Enqueuer } from './enqueue.ts'
+import type { Isolation } from './isolation/isolation.ts'
 import { Progress, progressKey } from './progress.ts'
 import { type ContextParts, Run, RunContext } from './run.ts'
 import type { Settler } from './settler.ts'
@@ -42,6 +43,8 @@ export interface ExecutorParts {
   readonly settler: Settler
   readonly enqueuer: Enqueuer
   readonly webhooks: Webhooks
+  /** Where tasks with `isolate` run. */
+  readonly isolation: Isolation
   /** The definition of this type; messages without a type go by their queue. */
   readonly find: (type: string | undefined, queue: string) => AnyTask | undefined
   /** The run gave its slot back; its end is on the way to the store. */
@@ -131,7 +134,8 @@ export class Executor {
     run.startedMs = clock.monotonicMs()
     if (timeoutMs !== undefined) run.timeout = deadlines.after(timeoutMs, () => this.interrupt(run, 'timeout'))
     try {
-      const answer = task.options.run(input, run.context)
+      const answer =
+        task.options.isolate === undefined ? task.options.run(input, run.context) : this.#isolated(run, task)
       if (isThenable(answer)) {
         answer.then(
           (result) => this.#end(run, this.#returned(run, task, result)),
@@ -141,6 +145,11 @@ export class Executor {
     } catch (thrown) {
       this.#end(run, this.#thrown(run, thrown))
     }
+  }
+
+  /** The isolate validates for itself: what the schema makes of the input may have no form that goes over. */
+  #isolated(run: Run, task: AnyTask): Promise<unknown> {
+    return this.#parts.isolation.run(run, task, inputOf(run.head.kind, run.delivery.content.body))
   }
 
   #returned(run: Run, task: AnyTask, result: unknown): Ending {
@@ -208,6 +217,7 @@ export class Executor {
     run.timeout?.cancel()
     run.grace?.cancel()
     run.progress?.end()
+    if (run.task?.options.isolate !== undefined) this.#parts.isolation.abandon(run)
     const how = settlementOf(ending, run.runMs)
     if (how === undefined) {
       this.#tell(run, ending)

@@ -8,6 +8,7 @@ import { Changes } from './changes.ts'
 import { decodeProgress, progressKey, taskChannel } from './progress.ts'
 import { hasEnded, statusOf } from './status.ts'
 import type { StoreTimes } from './store-times.ts'
+import { rebuildError } from './task-error.ts'
 import { retainMsOf, type TaskQueues } from './task-queue.ts'
 import type { Job, TaskError, TaskStatus } from './types.ts'
 import type { Webhooks } from './webhooks.ts'
@@ -154,10 +155,5 @@ function isAborted(signal: AbortSignal | undefined): boolean {
 function taskFailed(label: string, reason: string, error: TaskError | undefined): SpindleError {
   const attempted = `wait for task ${label} (${reason}${error === undefined ? '' : `; ${error.name}: ${error.message}`})`
   if (error === undefined) return new SpindleError('task-failed', attempted)
-  const cause = Object.assign(new Error(error.message), {
-    name: error.name,
-    stack: error.stack ?? '',
-    ...(error.code === undefined ? {} : { code: error.code }),
-  })
-  return new SpindleError('task-failed', attempted, { cause })
+  return new SpindleError('task-failed', attempted, { cause: rebuildError(error) })
 }

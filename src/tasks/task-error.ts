@@ -27,13 +27,18 @@ export class TaskInterrupted extends Error {
   }
 }
 
-/** Total, as `describeError`: asking a revoked proxy what it is throws. */
-export function isPermanent(thrown: unknown): thrown is PermanentFailure {
+/** By its name, as two copies of this package may meet. Total, as `describeError`: asking a revoked proxy what it is throws. */
+export function isPermanent(thrown: unknown): boolean {
   try {
-    return thrown instanceof PermanentFailure
+    return thrown instanceof Error && thrown.name === 'PermanentFailure'
   } catch {
     return false
   }
+}
+
+/** An Error again, from what was stored or told of one. */
+export function rebuildError({ name, message, stack = '', code }: TaskError): Error {
+  return Object.assign(new Error(message), { name, stack, ...(code === undefined ? {} : { code }) })
 }
 
 /** Total: getters that throw, revoked proxies and cyclic objects are described too. */

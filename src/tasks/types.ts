@@ -38,6 +38,13 @@ export interface TaskOptions<Schema extends StandardSchemaV1, Output> {
   readonly groups?: 'ordered' | 'sticky'
   /** What a repeated `dedupId` means. Default: it answers with the first job while that one has not ended. */
   readonly dedup?: DedupPolicy
+  /**
+   * Runs the handler beside the worker's event loop, in a thread or a process of its own, for work that keeps a CPU busy. Its lease is
+   * renewed meanwhile; a crash, a lack of memory or `process.exit` is a failed attempt. Worker's `files` must export it.
+   */
+  readonly isolate?: 'thread' | 'process'
+  /** Heap of that thread or process, MiB. Default: Node's. Only with `isolate`. */
+  readonly memoryMbMax?: number
   run(input: StandardSchemaV1.InferOutput<Schema>, context: TaskContext): Promise<Output> | Output
 }
 
@@ -154,6 +161,8 @@ export interface WorkOptions {
   readonly drainMs?: number
   /** Stop on SIGTERM and SIGINT, exit at once on the second. Default false (the CLI sets it). */
   readonly handleSignals?: boolean
+  /** Modules that export the tasks with `isolate`, as paths: their threads and processes load them. `spindle work` knows its own. */
+  readonly files?: readonly string[]
   /** Told of the end of each attempt, once the store has it. It must not throw. */
   readonly ended?: (end: TaskEnd) => void
 }

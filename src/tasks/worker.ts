@@ -14,6 +14,7 @@ import type { Log } from '../runtime/log.ts'
 import { CANCEL_CHANNEL } from './cancel.ts'
 import type { Deadlines } from './deadlines.ts'
 import { Executor, type ExecutorParts } from './executor.ts'
+import type { Isolation } from './isolation/isolation.ts'
 import { Renewer } from './renewal.ts'
 import type { Run } from './run.ts'
 import { Settler } from './settler.ts'
@@ -49,6 +50,7 @@ export class TaskWorker implements Worker {
   readonly #clock: Clock
   readonly #log: Log
   readonly #deadlines: Deadlines
+  readonly #isolation: Isolation
   readonly #queues: readonly WorkedQueue[]
   readonly #concurrency: number
   readonly #claimMax: number
@@ -72,6 +74,7 @@ export class TaskWorker implements Worker {
     this.#clock = clock
     this.#log = log
     this.#deadlines = deadlines
+    this.#isolation = parts.isolation
     this.#queues = parts.queues
     this.#concurrency = parts.concurrency
     this.#claimMax = parts.limits.receiveMax
@@ -260,6 +263,7 @@ export class TaskWorker implements Worker {
     this.#renewer?.stop()
     this.#unlisten()
     this.#deadlines.clear()
+    this.#isolation.close()
   }
 
   #pause(pauseMs: number): Promise<void> {

@@ -8,23 +8,28 @@ import { expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
-it.each(['schedules'])('runs the program of the page on %s, which prints what the page says', async (page) => {
-  const path = join(root, 'docs', 'concepts', `${page}.md`)
-  expect(existsSync(path)).toBe(true)
-  const text = readFileSync(path, 'utf8')
-  const program = /```js\n([\s\S]*?)```/.exec(text)?.[1] ?? ''
-  const printed = /```text\n([\s\S]*?)```/.exec(text)?.[1]
-  // Inside the project, so that `spindle-mq` is what this tree holds.
-  const folder = mkdtempSync(join(root, 'test', '.concepts-'))
-  try {
-    writeFileSync(join(folder, 'app.mjs'), program)
-    const loader = join(root, 'node_modules', 'tsx', 'dist', 'loader.mjs')
-    const { stdout } = await promisify(execFile)(process.execPath, ['--import', loader, 'app.mjs'], {
-      cwd: folder,
-      env: { ...process.env, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json') },
-    })
-    expect(stdout).toBe(printed)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-})
+it.each(['schedules', 'isolation'])(
+  'runs the program of the page on %s, which prints what the page says',
+  async (page) => {
+    const path = join(root, 'docs', 'concepts', `${page}.md`)
+    expect(existsSync(path)).toBe(true)
+    const text = readFileSync(path, 'utf8')
+    const programs = [...text.matchAll(/```js\n([\s\S]*?)```/g)].map(([, program = '']) => program)
+    const printed = /```text\n([\s\S]*?)```/.exec(text)?.[1]
+    // Inside the project, so that `spindle-mq` is what this tree holds.
+    const folder = mkdtempSync(join(root, 'test', '.concepts-'))
+    try {
+      for (const program of programs) {
+        writeFileSync(join(folder, /^\/\/ (\w+\.mjs)\n/.exec(program)?.[1] ?? 'app.mjs'), program)
+      }
+      const loader = join(root, 'node_modules', 'tsx', 'dist', 'loader.mjs')
+      const { stdout } = await promisify(execFile)(process.execPath, ['--import', loader, 'app.mjs'], {
+        cwd: folder,
+        env: { ...process.env, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json') },
+      })
+      expect(stdout).toBe(printed)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  },
+)

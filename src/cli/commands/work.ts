@@ -1,10 +1,11 @@
 /** `spindle work FILE…`: runs the tasks that these modules export, until it is told to stop. */
 import process from 'node:process'
-import { Command, InvalidArgumentError } from 'commander'
-import type { Log } from '../../runtime/log.ts'
+import { Command } from 'commander'
 import { EXIT_CODES, type StopSignal, stopOnSignals } from '../../tasks/signals.ts'
 import { queueOf } from '../../tasks/task-queue.ts'
 import type { AnyTask, TaskEnd } from '../../tasks/types.ts'
+import { consoleLog, firstLine, print } from '../console-log.ts'
+import { wholeNumber } from '../options.ts'
 import { tasksOfFiles } from '../task-files.ts'
 import { UsageError } from '../usage.ts'
 
@@ -44,7 +45,7 @@ async function work(files: readonly string[], flags: WorkFlags): Promise<void> {
   let stoppedBy: StopSignal | undefined
   try {
     const { concurrency, drain } = flags
-    const worker = await spindle.work(tasks, { concurrency, drainMs: drain * 1_000, ended: printEnd })
+    const worker = await spindle.work(tasks, { concurrency, drainMs: drain * 1_000, files, ended: printEnd })
     stopOnSignals(worker, (signal) => {
       stoppedBy = signal
       print(`${signal}: waiting up to ${drain} s for ${worker.running} running; again to exit at once`)
@@ -73,35 +74,4 @@ function ofQueues(tasks: readonly AnyTask[], queues: readonly string[] | undefin
 function printEnd({ task, id, outcome, runMs, attempt, error }: TaskEnd): void {
   const why = error === undefined ? '' : ` (attempt ${attempt}: ${error.name}: ${firstLine(error.message)})`
   print(`${task} ${id} ${outcome} ${Math.round(runMs)} ms${why}`)
-}
-
-function print(line: string): void {
-  process.stdout.write(`${new Date().toISOString()} ${line}\n`)
-}
-
-const consoleLog: Log = {
-  info: (message, fields) => print(`${message}${fieldsText(fields)}`),
-  warn: (message, fields) =>
-    process.stderr.write(`${new Date().toISOString()} warning: ${message}${fieldsText(fields)}\n`),
-  error: (message, fields) =>
-    process.stderr.write(`${new Date().toISOString()} error: ${message}${fieldsText(fields)}\n`),
-}
-
-function fieldsText(fields: Readonly<Record<string, unknown>> = {}): string {
-  const texts = Object.entries(fields).map(
-    ([name, value]) => `${name}=${value instanceof Error ? firstLine(value.message) : String(value)}`,
-  )
-  return texts.length === 0 ? '' : ` (${texts.join(', ')})`
-}
-
-function firstLine(text: string): string {
-  return text.split('\n', 1)[0] ?? ''
-}
-
-function wholeNumber(min: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (!/^\d+$/.test(text) || value < min) throw new InvalidArgumentError(`It must be a whole number, ${min} or more.`)
-    return value
-  }
 }
