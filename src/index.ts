@@ -27,5 +27,6 @@ export type {
 } from './model/message.ts'
 export { defaultPolicy, type QueuePolicy } from './model/policy.ts'
 export { type OpenOptions, open } from './open.ts'
+export { defineConfig, type SpindleConfig } from './server/config.ts'
 export type { Spindle } from './spindle.ts'
 export * from './tasks/index.ts'

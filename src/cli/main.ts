@@ -1,22 +1,23 @@
 #!/usr/bin/env node
 /** The `spindle` command. Exit codes: 0 ok, 1 failure, 2 usage, 130 and 143 after SIGINT and SIGTERM. */
-import { createRequire } from 'node:module'
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { SpindleError } from '../model/errors.ts'
+import { serveCommand } from './commands/serve.ts'
 import { workCommand } from './commands/work.ts'
 import { UsageError } from './usage.ts'
+import { packageVersion } from './version.ts'
 
-const manifest = createRequire(import.meta.url)('../../package.json') as { readonly version: string }
 const USAGE = 2
 const FAILURE = 1
 
 const program = new Command('spindle')
   .description('A message queue that starts as an import and grows into a broker.')
-  .version(manifest.version)
+  .version(packageVersion)
   .configureHelp({ sortSubcommands: true, showGlobalOptions: true })
   .showSuggestionAfterError(true)
   .showHelpAfterError('(add --help for the options)')
+  .addCommand(serveCommand())
   .addCommand(workCommand())
 
 for (const command of [program, ...program.commands]) {

@@ -1,0 +1,169 @@
+/** Flags, then SPINDLE_* variables, then the configuration file, then defaults. A fault names where the value came from. */
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { extname, resolve } from 'node:path'
+import { SpindleError } from '../model/errors.ts'
+import { type CheckedConfig, checkConfig } from '../server/config.ts'
+import { defaultServeSettings, type ServeSettings } from '../server/settings.ts'
+import { loadUserModule } from './module-file.ts'
+import { UsageError } from './usage.ts'
+
+/** As commander collects them; undefined: not given. */
+export interface ServeFlags {
+  readonly config?: string
+  readonly data?: string
+  readonly host?: string
+  readonly port?: readonly string[]
+  readonly amqpPort?: string
+  readonly managementPort?: string
+  readonly tlsCert?: string
+  readonly tlsKey?: string
+  readonly insecure?: boolean
+  readonly allowHost?: readonly string[]
+  readonly awsRegion?: string
+  readonly awsAccount?: string
+  readonly awsLimits?: boolean
+  readonly initAdmin?: boolean
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const CONFIG_NAMES = ['spindle.config.ts', 'spindle.config.js', 'spindle.config.json']
+
+/** Throws `UsageError` for anything that does not fit. */
+export async function serveSettings(flags: ServeFlags, environment: Environment): Promise<ServeSettings> {
+  const file = flags.config ?? environment['SPINDLE_CONFIG'] ?? CONFIG_NAMES.find((name) => existsSync(name))
+  try {
+    const layers = [flagLayer(flags), environmentLayer(environment), file === undefined ? {} : await fileLayer(file)]
+    return await settingsOf(layers, flags.initAdmin ?? isYes(environment, 'SPINDLE_INIT_ADMIN') ?? false)
+  } catch (fault) {
+    if (fault instanceof SpindleError && fault.code === 'invalid-argument') throw new UsageError(fault.attempted)
+    throw fault
+  }
+}
+
+async function settingsOf(layers: readonly CheckedConfig[], initAdmin: boolean): Promise<ServeSettings> {
+  const first = <K extends keyof CheckedConfig>(field: K): CheckedConfig[K] | undefined =>
+    layers.find((layer) => layer[field] !== undefined)?.[field]
+  const defaults = defaultServeSettings
+  const port = first('port') ?? defaults.ports
+  const tls = first('tls')
+  const { queues, topics, exchanges, bindings, users } = layers.at(-1) ?? {}
+  const declared = Object.entries({ queues, topics, exchanges, bindings, users }).filter(
+    ([, value]) => value !== undefined,
+  )
+  return {
+    data: first('data') ?? defaults.data,
+    host: first('host') ?? defaults.host,
+    ports: typeof port === 'number' ? [port] : port,
+    amqpPort: numberOrOff(first('amqpPort'), defaults.amqpPort),
+    managementPort: numberOrOff(first('managementPort'), defaults.managementPort),
+    ...(tls === undefined
+      ? {}
+      : { tls: { cert: await pem('tls.cert', tls.cert), key: await pem('tls.key', tls.key) } }),
+    insecure: first('insecure') ?? defaults.insecure,
+    allowedHosts: layers.flatMap(({ allowedHosts = [] }) => allowedHosts),
+    connectionsMax: first('connectionsMax') ?? defaults.connectionsMax,
+    aws: Object.assign({}, defaults.aws, ...layers.map(({ aws }) => aws).reverse()) as ServeSettings['aws'],
+    limits: first('limits') ?? defaults.limits,
+    declarations: Object.fromEntries(declared),
+    initAdmin,
+  }
+}
+
+function flagLayer(flags: ServeFlags): CheckedConfig {
+  const { port, amqpPort, managementPort, tlsCert, tlsKey, allowHost, insecure } = flags
+  const { data, host, awsRegion, awsAccount, awsLimits } = flags
+  return layerOf('flags', {
+    data,
+    host,
+    port: port?.map(portNumber),
+    amqpPort: portNumber(amqpPort),
+    managementPort: portNumber(managementPort),
+    tls: tlsOf(tlsCert, tlsKey),
+    insecure,
+    allowedHosts: allowHost,
+    aws: { region: awsRegion, account: awsAccount, limits: awsLimits },
+  })
+}
+
+function environmentLayer(environment: Environment): CheckedConfig {
+  const of = (name: string): string | undefined => (environment[name] === '' ? undefined : environment[name])
+  return layerOf('SPINDLE_* variables', {
+    data: of('SPINDLE_DATA'),
+    host: of('SPINDLE_HOST'),
+    port: (of('SPINDLE_PORT') ?? of('PORT'))?.split(',').map(portNumber),
+    amqpPort: portNumber(of('SPINDLE_AMQP_PORT')),
+    managementPort: portNumber(of('SPINDLE_MANAGEMENT_PORT')),
+    tls: tlsOf(of('SPINDLE_TLS_CERT'), of('SPINDLE_TLS_KEY')),
+    insecure: isYes(environment, 'SPINDLE_INSECURE'),
+    allowedHosts: of('SPINDLE_ALLOWED_HOSTS')?.split(','),
+    aws: {
+      region: of('SPINDLE_AWS_REGION'),
+      account: of('SPINDLE_AWS_ACCOUNT'),
+      limits: isYes(environment, 'SPINDLE_AWS_LIMITS'),
+    },
+  })
+}
+
+/** Fields that are not given must not hide those of the next layer. */
+function layerOf(source: string, fields: Readonly<Record<string, unknown>>): CheckedConfig {
+  return checkConfig(Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)), source)
+}
+
+async function fileLayer(file: string): Promise<CheckedConfig> {
+  if (!existsSync(file)) throw new UsageError(`there is no configuration file ${file}`)
+  return checkConfig(extname(file) === '.json' ? await readJson(file) : await exported(file), file)
+}
+
+async function readJson(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8'))
+  } catch (cause) {
+    throw new UsageError(`${file} cannot be read as JSON: ${cause instanceof Error ? cause.message : cause}`)
+  }
+}
+
+async function exported(file: string): Promise<unknown> {
+  let config: unknown
+  try {
+    config = (await loadUserModule(file))['default']
+  } catch (cause) {
+    if (cause instanceof UsageError) throw cause
+    throw new UsageError(`${file} cannot be loaded: ${cause instanceof Error ? cause.message : cause}`)
+  }
+  // A CommonJS module that a loader turned round has its exports one level down.
+  const inner = typeof config === 'object' && config !== null && 'default' in config ? config.default : config
+  if (inner === undefined) throw new UsageError(`${file} has no default export (export default { … })`)
+  return inner
+}
+
+/** Text that is no number stays text, and is refused by the check of the field, by name. */
+function portNumber(value: string | undefined): number | string | undefined {
+  return value !== undefined && /^\d{1,6}$/.test(value) ? Number(value) : value
+}
+
+function tlsOf(cert: string | undefined, key: string | undefined): object | undefined {
+  return cert === undefined && key === undefined ? undefined : { cert, key }
+}
+
+function isYes(environment: Environment, name: string): boolean | undefined {
+  const value = environment[name]
+  if (value === undefined || value === '') return undefined
+  if (value === '1' || value === 'true') return true
+  if (value === '0' || value === 'false') return false
+  throw new UsageError(`${name} must be 1 or 0`)
+}
+
+function numberOrOff(value: number | 'off' | undefined, fallback: number | null): number | null {
+  if (value === undefined) return fallback
+  return value === 'off' ? null : value
+}
+
+async function pem(field: string, path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(resolve(path))
+  } catch (cause) {
+    throw new UsageError(`${field}: ${path} cannot be read (${cause instanceof Error ? cause.message : cause})`)
+  }
+}

@@ -1,0 +1,4 @@
+import { createRequire } from 'node:module'
+
+export const packageVersion = (createRequire(import.meta.url)('../../package.json') as { readonly version: string })
+  .version

@@ -1,0 +1,156 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { open } from 'spindle-mq'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Command, spindle } from './command.ts'
+
+let folder: string
+const running: Command[] = []
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'spindle-serve-'))
+})
+afterEach(async () => {
+  for (const command of running.splice(0)) {
+    command.child.kill('SIGKILL')
+    await command.exited
+  }
+  await rm(folder, { recursive: true, force: true })
+})
+
+const BASE = ['serve', '--port', '0', '--amqp-port', 'off']
+function serve(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Command {
+  const command = spindle([...BASE, ...args], { cwd: folder, env })
+  running.push(command)
+  return command
+}
+async function urlOf(command: Command): Promise<string> {
+  await command.printed(/Ready\.$/)
+  return /on (https?:\S+)/.exec(command.output())?.[1] ?? ''
+}
+
+describe('spindle serve', () => {
+  it('says where it listens, that it runs open, and drains on SIGTERM with 143', async () => {
+    const command = serve()
+    const url = await urlOf(command)
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+    expect(command.output()).toMatch(/SQS, SNS and admin API on http/)
+    expect(command.output()).toMatch(/data in \.\/data\n/)
+    expect(command.output()).toMatch(/no users: everybody on this machine may do everything/)
+    expect(await (await fetch(`${url}/healthz`)).json()).toEqual({ status: 'ok' })
+    command.child.kill('SIGTERM')
+    expect(await command.exited).toBe(143)
+    expect(command.output()).toMatch(/stopped\n$/)
+  })
+
+  it('exits with 130 on SIGINT', async () => {
+    const command = serve()
+    await urlOf(command)
+    command.child.kill('SIGINT')
+    expect(await command.exited).toBe(130)
+  })
+
+  it('joins a folder that another process owns', async () => {
+    const owner = await open(`file:${join(folder, 'data')}`)
+    try {
+      await owner.queue('mail')
+      const url = await urlOf(serve())
+      expect((await fetch(`${url}/readyz`)).status).toBe(200)
+      expect(await owner.load('spindle/readiness')).toMatchObject({ version: 1 })
+    } finally {
+      await owner.close()
+    }
+  })
+
+  it('takes a flag before a variable, and a variable before the file', async () => {
+    await writeFile(join(folder, 'spindle.config.json'), '{ "data": "from-file", "host": "::1", "port": 1 }')
+    const command = serve([], { SPINDLE_DATA: 'from-variable', SPINDLE_HOST: 'localhost', SPINDLE_PORT: '2' })
+    await urlOf(command)
+    expect(command.output()).toMatch(/data in from-variable\n/)
+    expect(command.output()).not.toMatch(/::1/)
+  })
+
+  it('makes what a TypeScript configuration declares', async () => {
+    await writeFile(
+      join(folder, 'spindle.config.ts'),
+      `const leaseMs: number = 5_000
+       export default { queues: { mail: { leaseMs } }, topics: { news: { subscriptions: [{ queue: 'mail' }] } } }`,
+    )
+    // The loader is that of the project, so the project is this one.
+    const command = spindle([...BASE, '--config', join(folder, 'spindle.config.ts'), '--data', join(folder, 'data')])
+    running.push(command)
+    await urlOf(command)
+    const joined = await open(`file:${join(folder, 'data')}`)
+    expect(await joined.measure()).toMatchObject([{ queue: 'mail', policy: { leaseMs: 5_000 } }])
+    await joined.close()
+  })
+
+  it('says which loader a TypeScript configuration needs', async () => {
+    await writeFile(join(folder, 'spindle.config.ts'), 'export default { data: "x" as string }')
+    const command = serve()
+    expect(await command.exited).toBe(2)
+    expect(command.errors()).toMatch(/spindle\.config\.ts is TypeScript, and neither tsx nor jiti is installed/)
+  })
+
+  it.each([
+    ['{ "prot": 1 }', /spindle: spindle\.config\.json: prot must be one of data, host, port/],
+    ['{ "port": 70000 }', /port must be a whole number from 0 to 65535/],
+    ['{ "queues": { "mail": { "leaseMs": -1 } } }', /queues\.mail\.leaseMs is -1 but must be 1 to/],
+    ['{ "queues": { "mail": { "lease": 1 } } }', /queues\.mail\.lease is 1 but must be one of leaseMs/],
+    ['{ "topics": { "n": { "subscriptions": [{}] } } }', /topics\.n\.subscriptions\[0\]\.queue must be given/],
+    [
+      '{ "users": { "ada": { "grants": [{ "verbs": ["eat"] }] } } }',
+      /users\.ada\.grants\[0\]\.verbs\[0\] must be one of/,
+    ],
+    ['{ "users": { "ada": { "pasword": "canary" } } }', /users\.ada\.pasword must be one of tags, grants, password/],
+    ['{ "bindings": [{ "exchange": "e" }] }', /bindings\[0\] must name one of queue and toExchange/],
+    ['{ "aws": { "account": "12" } }', /aws\.account must be twelve digits/],
+    ['{ "__proto__": 1 }', /__proto__ must be one of/],
+    ['[]', /it must be an object/],
+    ['{', /spindle\.config\.json cannot be read as JSON/],
+  ])('refuses the configuration %s', async (text, errors) => {
+    await writeFile(join(folder, 'spindle.config.json'), text)
+    const command = serve()
+    expect(await command.exited).toBe(2)
+    expect(command.errors()).toMatch(errors)
+    expect(command.errors()).not.toMatch(/canary/)
+  })
+
+  it.each([
+    [['--port', 'http'], /spindle: flags: port\[1\] must be a whole number/],
+    [['--amqp-port', 'on'], /flags: amqpPort must be a port or 'off'/],
+    [['--tls-cert', 'cert.pem'], /flags: tls\.key must be given/],
+    [['--tls-cert', 'no.pem', '--tls-key', 'no.pem'], /tls\.cert: no\.pem cannot be read/],
+    [['--config', 'no.json'], /there is no configuration file no\.json/],
+    [['--insecur'], /Did you mean --insecure\?/],
+  ])('refuses %j as a mistake in usage', async (args, errors) => {
+    const command = serve(args)
+    expect(await command.exited).toBe(2)
+    expect(command.errors()).toMatch(errors)
+  })
+
+  it('fails with 1 when the port is taken', async () => {
+    const taker = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => taker.once('listening', resolve))
+    const { port } = taker.address() as AddressInfo
+    const command = serve(['--port', String(port)])
+    expect(await command.exited).toBe(1)
+    expect(command.errors()).toMatch(`spindle: listen on 127.0.0.1:${port} (another program listens there)`)
+    taker.close()
+  })
+
+  it('refuses a network address without users and TLS, and says so in red where it is told to go on', async () => {
+    const refused = serve(['--host', '0.0.0.0'])
+    expect(await refused.exited).toBe(1)
+    expect(refused.errors()).toMatch(/listen on 0\.0\.0\.0 without users and TLS/)
+    const command = serve(['--host', '0.0.0.0', '--init-admin'], { SPINDLE_INSECURE: '1' })
+    await urlOf(command)
+    command.child.kill('SIGTERM')
+    await command.exited
+    expect(command.errors()).toContain('\u001b[31;1mINSECURE: listening on 0.0.0.0 without TLS')
+    expect(command.output()).toMatch(/its token, shown once: spt_[\w-]{40}\n/)
+  })
+})
