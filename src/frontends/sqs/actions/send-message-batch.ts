@@ -1,0 +1,63 @@
+import type { AwsError } from '../../../wire/aws/error.ts'
+import type { Params } from '../../../wire/aws/shape.ts'
+import { checkAccess } from '../access.ts'
+import { attempt, batchEntries, batchResult, failedBy, failedEntry } from '../batch.ts'
+import type { Action } from '../context.ts'
+import { batchError } from '../errors.ts'
+import { MESSAGE_BYTES_MAX } from '../limits.ts'
+import { type OutgoingMessage, outgoingMessage } from '../outgoing-message.ts'
+import { needsGroups, sentResult, shareByGroups } from './send-message.ts'
+
+/** All entries that can be taken share one append, hence one sync; the others fail by themselves. */
+export const sendMessageBatch: Action = async (context, call) => {
+  const queue = await context.directory.named(call)
+  checkAccess(call, queue)
+  const entries = batchEntries(call.params, 'SendMessageBatchRequestEntry')
+  context.throttle?.take(queue, 'SendMessageBatch')
+
+  const taken: { readonly entry: Params; readonly outgoing: OutgoingMessage }[] = []
+  const Failed: object[] = []
+  let bytes = 0
+  for (const entry of entries) {
+    const checked = attempt(() => outgoingMessage(queue, entry, call.identity?.name))
+    if ('error' in checked) {
+      bytes += claimedBytes(entry)
+      Failed.push(failedEntry(entry, checked.error))
+    } else {
+      bytes += checked.value.bytes
+      taken.push({ entry, outgoing: checked.value })
+    }
+  }
+  if (bytes > MESSAGE_BYTES_MAX) throw tooLong(bytes)
+  if (taken.length === 0) return batchResult({ Successful: [], Failed })
+  if (taken.some(({ outgoing }) => needsGroups(queue, outgoing))) await shareByGroups(context, queue)
+
+  const outcomes = await context.port.append(
+    queue.store,
+    taken.map(({ outgoing }) => outgoing.message),
+  )
+  const Successful: object[] = []
+  for (const [index, { entry, outgoing }] of taken.entries()) {
+    const outcome = outcomes[index]
+    if (outcome?.kind === 'refused' && outcome.reason === 'no-such-queue') {
+      await sentResult(context, { queue, outgoing, outcome }) // throws: the queue went away, for all of them
+    }
+    try {
+      Successful.push({ Id: entry['Id'], ...(await sentResult(context, { queue, outgoing, outcome })) })
+    } catch (fault) {
+      Failed.push(failedBy(entry, fault))
+    }
+  }
+  return batchResult({ Successful, Failed })
+}
+
+/** What is too large by itself counts towards the batch too. */
+function claimedBytes(entry: Params): number {
+  const text = entry['MessageBody']
+  return typeof text === 'string' ? Buffer.byteLength(text) : 0
+}
+
+function tooLong(bytes: number): AwsError {
+  const message = `Batch requests cannot be longer than ${MESSAGE_BYTES_MAX} bytes. You have sent ${bytes} bytes.`
+  return batchError('BatchRequestTooLong', message)
+}
