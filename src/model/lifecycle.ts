@@ -19,8 +19,8 @@
  *   leased --givenBack--> ready       (its attempt was not spent)
  *   leased from dead --release, lost, givenBack--> dead, as if it had died now, with its history as it was
  *   ready --ack with the token of its lapsed lease--> gone | done   (queues with lateAck)
- *   ready --overflow--> death         done, dead --retentionEnded--> gone
- *   death: dead (hold), gone (discard), or gone with the effect `move` (dead letter)
+ *   delayed, ready --overflow--> death   done, dead --retentionEnded--> gone
+ *   death: dead (hold, exchange), gone (discard, a closed cycle), or gone with the effect `move` (dead letter)
  *
  * Invariants
  *   1. A token is given once; a transition that names one happens only while it is the token of the state.
@@ -177,7 +177,7 @@ export function decide(life: Life, event: LifeEvent, rules: Rules, now: Now): De
     case 'givenBack':
       return state.kind === 'leased' ? back(unspent(life), state, 0, rules, now) : stale
     case 'overflow':
-      return state.kind === 'ready' ? die(life, 'overflow', rules, now) : stale
+      return state.kind === 'ready' || state.kind === 'delayed' ? die(life, 'overflow', rules, now) : stale
     case 'retentionEnded':
       return state.kind === 'done' || state.kind === 'dead' ? next(gone(life)) : stale
     default:
@@ -249,11 +249,12 @@ function die(life: Life, reason: DeathReason, rules: Rules, now: Now): Decision 
   const history = addDeath(life.history, death)
   const effects: LifeEffect[] = [{ kind: 'died', reason, attempts }]
   let after = gone(life)
-  const target = policy.onDeath.kind === 'deadLetter' ? policy.onDeath.queue : undefined
-  if (policy.onDeath.kind === 'hold' || (target !== undefined && !rules.exists(target))) {
-    after = held({ ...life, history }, rules, now)
-  } else if (target !== undefined && !closesCycle(life.history, death)) {
-    effects.push({ kind: 'move', queue: target, history, note: life.note })
+  const { onDeath } = policy
+  const target = onDeath.kind === 'deadLetter' && rules.exists(onDeath.queue) ? onDeath.queue : undefined
+  const leaves = onDeath.kind === 'exchange' || target !== undefined
+  if (onDeath.kind !== 'discard' && !(leaves && closesCycle(life.history, death))) {
+    if (target === undefined) after = held({ ...life, history }, rules, now)
+    else effects.push({ kind: 'move', queue: target, history, note: life.note })
   }
   if (policy.failedEventsTo.length > 0) effects.push({ kind: 'tell', queues: policy.failedEventsTo, reason, attempts })
   return { kind: 'next', life: after, effects }

@@ -12,14 +12,15 @@ export interface RatePolicy {
   readonly burst: number
 }
 
-/** Absorbs the rounding of sums of fractions, tokens. */
-const GRAIN = 1e-6
+/** Absorbs the rounding of sums of fractions: milliseconds, and tokens. */
+const GRAIN_MS = 1e-3
+const GRAIN_TOKENS = 1e-6
 
-/** Whole tokens that the bucket has, at least one from `nextTokenMs` on; `fullMs` is 0 for one that was never used. */
+/** Whole tokens that the bucket has: none before `nextTokenMs`, at least one from then on; `fullMs` is 0 for one that was never used. */
 export function tokensAt(rate: RatePolicy, fullMs: number, nowMs: number): number {
+  if (nextTokenMs(rate, fullMs) > nowMs) return 0
   const missing = (Math.max(0, fullMs - nowMs) * rate.tokens) / rate.perMs
-  const whole = Math.max(0, Math.floor(rate.burst - missing + GRAIN))
-  return whole === 0 && nowMs >= nextTokenMs(rate, fullMs) ? 1 : whole
+  return Math.max(1, Math.floor(rate.burst - missing + GRAIN_TOKENS))
 }
 
 /** The bucket after `spent` tokens were taken from it. */
@@ -29,7 +30,7 @@ export function spendTokens({ tokens, perMs }: RatePolicy, fullMs: number, nowMs
 
 /** The instant from which it has a token. */
 export function nextTokenMs({ tokens, perMs, burst }: RatePolicy, fullMs: number): number {
-  return fullMs - ((burst - 1) * perMs) / tokens
+  return fullMs - ((burst - 1) * perMs) / tokens - GRAIN_MS
 }
 
 /** The bucket under another rate: never emptier than an empty one. */

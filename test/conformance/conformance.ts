@@ -2,8 +2,11 @@
 import { describe } from 'vitest'
 import { appendSuite } from './append.ts'
 import { browseSuite } from './browse.ts'
+import { capSuite } from './caps.ts'
 import { deadLetterSuite } from './dead-letters.ts'
 import { dedupSuite } from './dedup.ts'
+import { exchangeDeathSuite } from './exchange-deaths.ts'
+import { fairSuite } from './fair.ts'
 import { groupSuite } from './groups.ts'
 import { holderSuite } from './holders.ts'
 import { leaseSuite } from './lease.ts'
@@ -14,6 +17,7 @@ import { recordSuite } from './records.ts'
 import { reopenSuite } from './reopen.ts'
 import { settleSuite } from './settle.ts'
 import type { MakeEngine } from './subject.ts'
+import { throttleSuite } from './throttle.ts'
 import { ttlSuite } from './ttl.ts'
 import { unitSuite } from './units.ts'
 import { watchSuite } from './watch.ts'
@@ -24,9 +28,13 @@ const suites: readonly ((make: MakeEngine) => void)[] = [
   leaseSuite,
   settleSuite,
   groupSuite,
+  fairSuite,
+  throttleSuite,
   dedupSuite,
+  capSuite,
   ttlSuite,
   deadLetterSuite,
+  exchangeDeathSuite,
   recordSuite,
   unitSuite,
   queueSuite,

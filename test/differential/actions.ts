@@ -3,10 +3,23 @@ import fc from 'fast-check'
 import type { MessageState } from '../../src/model/message.ts'
 import { defaultPolicy, type QueuePolicy } from '../../src/model/policy.ts'
 
-export const queueNames = ['plain', 'ordered', 'sticky', 'short', 'retry', 'dlq', 'events'] as const
+export const queueNames = [
+  'plain',
+  'ordered',
+  'sticky',
+  'fair',
+  'short',
+  'capped',
+  'slow',
+  'latest',
+  'retry',
+  'dlq',
+  'events',
+] as const
 export type QueueName = (typeof queueNames)[number]
 export const allStates: readonly MessageState[] = ['delayed', 'ready', 'leased', 'done', 'dead']
 
+const toExchange = { kind: 'exchange', exchange: 'x', key: null } as const
 const toDlq = { kind: 'deadLetter', queue: 'dlq' } as const
 
 /** What each queue starts with, and others that it may be given. Short times, so that much happens at one instant. */
@@ -24,6 +37,26 @@ export const policies: Readonly<Record<QueueName, readonly [Partial<QueuePolicy>
   sticky: [
     { groups: { kind: 'sticky' }, leaseMs: 100, attemptsMax: 3 },
     { groups: { kind: 'sticky' }, leaseMs: 50, onExpired: 'die', ttlMs: 500, onDeath: toDlq },
+  ],
+  fair: [
+    { groups: { kind: 'fair', concurrency: 2 }, leaseMs: 100, attemptsMax: 3, onDeath: toDlq },
+    { groups: { kind: 'fair', concurrency: null, rate: { tokens: 1, perMs: 40, burst: 2 } }, leaseMs: 50 },
+    { groups: { kind: 'ordered', rate: { tokens: 1, perMs: 30, burst: 1 } }, leaseMs: 50, ttlMs: 500 },
+  ],
+  capped: [
+    { lengthBytesMax: 24, overflow: 'rejectDeadLetter', onDeath: toExchange, deadRetentionMs: 100, leaseMs: 50 },
+    { lengthMax: 2, lengthCounts: 'waiting', overflow: 'dropHead', onDeath: toDlq, leaseMs: 100 },
+    { lengthBytesMax: 20, overflow: 'dropHead', groups: { kind: 'fair', concurrency: 1 }, leaseMs: 100 },
+  ],
+  slow: [
+    { rate: { tokens: 1, perMs: 30, burst: 2 }, concurrency: 3, leaseMs: 100 },
+    { rate: { tokens: 3, perMs: 10, burst: 1 }, leaseMs: 50 },
+    { paused: true, onDeath: toExchange, onExpired: 'die', ttlMs: 100 },
+  ],
+  latest: [
+    { dedup: { kind: 'replace' }, leaseMs: 100, groups: { kind: 'fair', concurrency: null } },
+    { dedup: { kind: 'afterRunning' }, leaseMs: 50, attemptsMax: 2 },
+    { dedup: { kind: 'window', windowMs: 50 }, leaseMs: 50 },
   ],
   short: [
     { lengthMax: 3, overflow: 'dropHead', onDeath: toDlq, failedEventsTo: ['events'], leaseMs: 100 },

@@ -184,7 +184,8 @@ export class Pair {
         const id = plan.again === undefined ? undefined : this.#recent(plan.again)?.[side]
         const given = { groupId, dedupId, delayMs, ttlMs, id }
         const message = { content, priority, ...withoutUndefined(given) }
-        return { kind: 'append', queue, message, required }
+        // A required one is refused there where what it needs depends on what its unit did before.
+        return { kind: 'append', queue, message, required: required && queue !== 'capped' }
       }
       case 'settle': {
         const receipt = this.#receipt(plan.nth)?.[side] ?? ('none' as Receipt)
@@ -256,7 +257,7 @@ export class Pair {
 
   /**
    * The reference cannot reopen; what a reopen changes is done to it by its own verbs: clock leases run their full term
-   * again, holders live for a while, groups forget turns and claims.
+   * again, holders live for a while, groups forget turns and claims, buckets are full.
    */
   async #reopen(): Promise<void> {
     if (this.#reopenOther === undefined) return
@@ -269,12 +270,12 @@ export class Pair {
     }
     for (const { queue, policy, totals } of await reference.measure()) {
       this.#totalsBefore.set(queue, totals)
-      if (policy.groups.kind === 'none') continue
+      if (policy.groups.kind === 'none' && policy.rate === null) continue
       const put = { kind: 'putQueue', queue } as const
       await reference.commit([
         {
           ops: [
-            { ...put, policy: { ...policy, groups: { kind: 'none' } } },
+            { ...put, policy: { ...policy, groups: { kind: 'none' }, rate: null } },
             { ...put, policy },
           ],
         },

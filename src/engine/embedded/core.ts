@@ -5,9 +5,11 @@ import type { StoreTag } from '../../model/message-id.ts'
 import type { QueuePolicy } from '../../model/policy.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { HOLDER_TTL_MS_DEFAULT, type QueueLifetime } from '../engine.ts'
+import { CONTENT_HEADER_BYTES } from './codec.ts'
 import { Holders } from './holders.ts'
 import { idPrefixOf } from './ids.ts'
 import { MessageIndex } from './index/message-index.ts'
+import { Meter } from './index/meter.ts'
 import { QueueState } from './index/queue-state.ts'
 import { SLOT_MASK, State } from './index/slots.ts'
 import type { Ledger } from './ledger.ts'
@@ -42,6 +44,10 @@ export class Core {
   claimsFirstMs = Number.POSITIVE_INFINITY
   #wallMs = 0
   #wallRead = true
+  /** Queues that have a rate, or whose groups have one. */
+  readonly rated = new Set<QueueState>()
+  /** No token of them comes untold before this. */
+  tokensFirstMs = Number.POSITIVE_INFINITY
   #token = 0
   #hint: (queue: QueueState) => void = () => {}
 
@@ -100,9 +106,14 @@ export class Core {
     if (!queue.hinted) this.#hint(queue)
   }
 
-  /** A message of a group left or stepped aside, so the one behind it may have become leasable. */
+  /** A message left or stepped aside, so one that waited for it, in its group or for the queue's cap, may have become leasable. */
   hintGroup(queue: QueueState): void {
-    if (queue.policy.groups.kind !== 'none' && queue.count(State.ready) > 0) this.hint(queue)
+    if (queue.yields && queue.count(State.ready) > 0) this.hint(queue)
+  }
+
+  /** The broker publishes the dead of this queue to an exchange. */
+  hintDead(queue: QueueState): void {
+    if (queue.policy.onDeath.kind === 'exchange' && queue.count(State.dead) > 0) this.hint(queue)
   }
 
   addQueue(id: number, name: string, policy: QueuePolicy, lifetime: QueueLifetime): QueueState {
@@ -110,7 +121,41 @@ export class Core {
     queue.usedAtMs = this.nowMs
     this.index.queues[id] = queue
     this.byName.set(name, queue)
+    this.#follow(queue)
+    if (this.index.linking) this.meter(queue)
     return queue
+  }
+
+  /** Gives a queue that exists other rules. */
+  govern(queue: QueueState, policy: QueuePolicy): void {
+    const before = orderOf(queue.policy)
+    queue.govern(policy, this.nowMs)
+    this.#follow(queue)
+    if (!this.index.linking) return
+    if (orderOf(policy) !== before) this.relink(queue)
+    else queue.groups.refreshAll()
+    this.meter(queue)
+  }
+
+  #follow(queue: QueueState): void {
+    if (queue.rated) this.rated.add(queue)
+    else this.rated.delete(queue)
+    // The next verb looks when its next token comes.
+    if (queue.rated) this.tokensFirstMs = Number.NEGATIVE_INFINITY
+  }
+
+  /** Starts or ends the queue's meter, as its policy says. */
+  meter(queue: QueueState): void {
+    if (queue.policy.lengthBytesMax === null) queue.meter = undefined
+    else if (queue.meter === undefined) {
+      const meter = new Meter()
+      this.eachSlot(queue, anyState, (slot) => {
+        const c = this.index.slots.chunk(slot)
+        const i = slot & SLOT_MASK
+        meter.enter(c.state[i] as number, (c.length[i] as number) - CONTENT_HEADER_BYTES)
+      })
+      queue.meter = meter
+    }
   }
 
   /** The holder of that name, known or new; its index. */
@@ -135,6 +180,7 @@ export class Core {
     queue.dropped = true
     this.index.queues[queue.id] = undefined
     this.byName.delete(queue.name)
+    this.rated.delete(queue)
   }
 
   removeRow(slot: number): void {
@@ -178,6 +224,11 @@ export class Core {
 /** 0 means none, so an instant that happens to be 0 is the one just after. */
 export function instant(monotonicMs: number): number {
   return monotonicMs === 0 ? Number.MIN_VALUE : monotonicMs
+}
+
+/** Which lines the policy has: none, those of ordered groups, or lanes of fair ones. */
+function orderOf({ groups: { kind } }: QueuePolicy): string {
+  return kind === 'sticky' ? 'ordered' : kind
 }
 
 function anyState(): boolean {

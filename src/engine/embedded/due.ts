@@ -50,6 +50,7 @@ export function applyDue(core: Core, idle: Idle, budget: number, notes: UnitNote
     }
   }
   if (core.claimsFirstMs <= core.nowMs) tellLapses(core)
+  if (core.tokensFirstMs <= core.nowMs) tellTokens(core)
   return applied
 }
 
@@ -96,6 +97,27 @@ function tellLapses(core: Core): void {
   core.claimsFirstMs = first
 }
 
+/** Messages that waited for a token may go. Finds the next token on the way. */
+function tellTokens(core: Core): void {
+  const { nowMs } = core
+  for (const queue of core.rated) {
+    const came = queue.groups.fillBuckets(nowMs)
+    const { tokenMs } = queue
+    if ((came || (tokenMs > queue.toldMs && tokenMs <= nowMs)) && queue.count(State.ready) > 0) core.hint(queue)
+    queue.toldMs = nowMs
+  }
+  core.tokensFirstMs = firstTokenMs(core)
+}
+
+function firstTokenMs(core: Core): number {
+  let first = Number.POSITIVE_INFINITY
+  for (const { tokenMs, groups } of core.rated) {
+    if (tokenMs > core.nowMs) first = Math.min(first, tokenMs)
+    first = Math.min(first, groups.firstTokenMs)
+  }
+  return first
+}
+
 function* untoldClaims(core: Core): Generator<{ queue: QueueState; claim: Claim }> {
   for (const queue of core.byName.values()) {
     if (queue.policy.groups.kind !== 'sticky') continue
@@ -133,7 +155,8 @@ export function dropQueue(core: Core, queue: QueueState): void {
 
 /** Milliseconds to the next thing that time does, rounded up; null: there is none. */
 export function nextDueMs(core: Core): number | null {
-  let first = Math.min(core.index.deadlines.firstMs, core.holders.nextEndMs())
+  core.tokensFirstMs = firstTokenMs(core)
+  let first = Math.min(core.index.deadlines.firstMs, core.holders.nextEndMs(), core.tokensFirstMs)
   for (const queue of core.byName.values()) {
     const { lifetime } = queue
     if (lifetime.kind !== 'idle' || queue.count(State.leased) > 0) continue

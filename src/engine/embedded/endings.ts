@@ -183,10 +183,11 @@ export function die(
   queue.totals.died++
   const death = { queue: queue.name, reason, atMs: core.wallMs, attempts }
   const before = index.slots.history(slot)
-  const target = policy.onDeath.kind === 'deadLetter' ? core.byName.get(policy.onDeath.queue) : undefined
-  if (policy.onDeath.kind === 'discard') drop(core, slot)
+  const { onDeath } = policy
+  const target = onDeath.kind === 'deadLetter' ? core.byName.get(onDeath.queue) : undefined
+  const leaves = target !== undefined || onDeath.kind === 'exchange'
+  if (onDeath.kind === 'discard' || (leaves && closesCycle(before, death))) drop(core, slot)
   else if (target === undefined) hold(core, slot, addDeath(before, death), note)
-  else if (closesCycle(before, death)) drop(core, slot)
   else move(core, slot, target, addDeath(before, death), note)
   core.hintGroup(queue)
   if (policy.failedEventsTo.length > 0) tellFailure(core, queue, { number, reason, attempts }, notes)
@@ -200,6 +201,7 @@ function hold(core: Core, slot: number, history: readonly Death[], note: Uint8Ar
   const number = index.slots.chunk(slot).number[slot & SLOT_MASK] as number
   const place = ledger.scribe.die(number, core.wallMs, core.toWall(until), history, note)
   index.end(slot, State.dead, core.wallMs, until, history)
+  core.hintDead(index.queueOf(slot))
   if (note !== undefined) ledger.locate(slot, Blob.note, place, CONTENT_HEADER_BYTES + note.length)
 }
 

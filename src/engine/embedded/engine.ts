@@ -151,6 +151,12 @@ export class EmbeddedEngine implements Engine {
       ...recovered,
     })
     this.#state = 'open'
+    this.#hintDead()
+  }
+
+  /** Dead messages that are on their way to an exchange wait for somebody who watches. */
+  #hintDead(): void {
+    for (const queue of this.#core.byName.values()) this.#core.hintDead(queue)
   }
 
   close(): Promise<void> {
@@ -366,7 +372,9 @@ export class EmbeddedEngine implements Engine {
   }
 
   watch(listener: (queue: string) => void): () => void {
-    return this.#watchers.add(listener)
+    const end = this.#watchers.add(listener)
+    if (this.#state === 'open') this.#hintDead()
+    return end
   }
 
   /** A verb that only reads: answers once what it saw is durable. */
@@ -408,7 +416,8 @@ export class EmbeddedEngine implements Engine {
       core.index.deadlines.firstMs > nowMs &&
       core.holders.firstMs > nowMs &&
       this.#idle.firstMs > nowMs &&
-      core.claimsFirstMs > nowMs
+      core.claimsFirstMs > nowMs &&
+      core.tokensFirstMs > nowMs
     )
       return 0
     const notes = this.#notes()

@@ -1,6 +1,7 @@
 /** The lease verb: which messages, in which order, and what becomes of each. */
 
 import type { Delivery, MessageId } from '../../model/message.ts'
+import { spendTokens, tokensAt } from '../../model/rate.ts'
 import type { LeaseRequest, LeaseTerm } from '../engine.ts'
 import { HOLDER_TTL_MS_DEFAULT } from '../engine.ts'
 import { type Core, instant } from './core.ts'
@@ -24,6 +25,19 @@ interface Terms {
 export function lease(core: Core, queue: QueueState, request: LeaseRequest, receipts: Receipts): Delivery[] {
   queue.usedAtMs = core.nowMs
   const terms = termsOf(core, queue, request.lease)
+  const isReady = request.from === undefined || request.from.kind === 'ready'
+  if (!queue.gated || !isReady) return pick(core, queue, request, terms, receipts)
+  const max = admitted(core, queue, request.max)
+  const deliveries = max === 0 ? [] : pick(core, queue, { ...request, max }, terms, receipts)
+  const { rate } = queue.policy
+  if (rate !== null) {
+    queue.fullMs = spendTokens(rate, queue.fullMs, core.nowMs, deliveries.length)
+    if (queue.tokenMs > core.nowMs) core.tokensFirstMs = Math.min(core.tokensFirstMs, queue.tokenMs)
+  }
+  return deliveries
+}
+
+function pick(core: Core, queue: QueueState, request: LeaseRequest, terms: Terms, receipts: Receipts): Delivery[] {
   const from = request.from ?? READY
   if (request.max === 1 && from.kind === 'ready' && queue.policy.groups.kind === 'none') {
     const slot = queue.ready.first() // the common call, without a closure and a growing array
@@ -55,6 +69,15 @@ export function lease(core: Core, queue: QueueState, request: LeaseRequest, rece
 
 const READY = { kind: 'ready' } as const
 
+/** How many ready ones the queue's own cap and rate let out now, of `max`. */
+function admitted(core: Core, queue: QueueState, max: number): number {
+  const { paused, concurrency, rate } = queue.policy
+  if (paused) return 0
+  const room = concurrency === null ? max : concurrency - queue.count(State.leased)
+  const tokens = rate === null ? max : tokensAt(rate, queue.fullMs, core.nowMs)
+  return Math.max(0, Math.min(max, room, tokens))
+}
+
 function takeFromLane(queue: QueueState, max: number, give: (slot: number) => void): void {
   for (let left = max; left > 0; left--) {
     const slot = queue.ready.first()
@@ -72,24 +95,27 @@ function takeFromGroups(
   give: (slot: number) => void,
 ): void {
   const { groups } = queue
-  const sticky = queue.policy.groups.kind === 'sticky'
+  const { kind } = queue.policy.groups
+  const sticky = kind === 'sticky'
+  const ordered = kind !== 'fair'
   const admits = sticky ? (group: Group) => mayTake(core, group, request.consumer) : undefined
   const served = new Set<Group>()
   for (let left = request.max; left > 0; left--) {
     const group = groups.first(admits)
     const lane = queue.ready.first()
-    if (group === undefined || (lane !== NONE && comesBefore(core, lane, group.next))) {
+    if (group === undefined || (lane !== NONE && groups.ungroupedFirst(lane, group))) {
       if (lane === NONE) break
       queue.ready.take(lane)
+      groups.servedUngrouped()
       give(lane)
       continue
     }
-    const slot = group.next
-    served.add(group)
+    if (ordered) served.add(group)
     if (sticky && request.consumer !== undefined) group.claim = claimOf(core, queue, request.consumer, terms)
-    groups.serve(group, () => give(slot))
+    groups.serve(group, core.nowMs, give)
   }
   for (const group of served) groups.settleTurn(group)
+  core.tokensFirstMs = Math.min(core.tokensFirstMs, groups.firstTokenMs)
 }
 
 function mayTake(core: Core, group: Group, consumer: string | undefined): boolean {

@@ -16,12 +16,13 @@ import type {
   SettleOp,
   Unit,
 } from '../engine.ts'
-import { countToDrop } from './appends.ts'
+import { bytesCounted, countToDrop, hasOrder } from './appends.ts'
+import { CONTENT_HEADER_BYTES } from './codec.ts'
 import type { Core } from './core.ts'
 import { decodeCount, encodeCount } from './counters.ts'
 import { isExpired, rowFor } from './endings.ts'
 import { formatId, givenNumber } from './ids.ts'
-import { NONE, SLOT_MASK, State } from './index/slots.ts'
+import { type Chunk, NONE, SLOT_MASK, State } from './index/slots.ts'
 import { statesToPurge } from './purges.ts'
 import type { RecordValue } from './records.ts'
 import type { UnitTools } from './unit-tools.ts'
@@ -34,8 +35,12 @@ export interface Failure {
 
 interface QueueShadow {
   policy: QueuePolicy | undefined
-  /** Delayed, ready and leased that it would hold. */
+  /** Delayed, ready and leased that it would hold; rather too many than too few, as all counts of what is in the way. */
   waiting: number
+  /** Those of them that are leased; rather too few. */
+  leased: number
+  /** Bytes that count for its cap; Infinity: nobody knows. */
+  bytes: number
   /** Appended by the unit and ready at once. */
   ready: number
   /** Dropped to make room. */
@@ -109,33 +114,56 @@ class Rehearsal {
     if (this.#diskFull) return { kind: 'refused', reason: 'disk-full' }
     const bytes = message.content.body.length + message.content.head.length
     if (bytes > this.#core.limits.messageBytesMax) return { kind: 'refused', reason: 'too-large' }
-    if (policy.groups.kind !== 'none' && message.groupId === undefined) {
-      return { kind: 'refused', reason: 'group-required' }
-    }
+    if (message.groupId === undefined && hasOrder(policy)) return { kind: 'refused', reason: 'group-required' }
     const number = message.id === undefined ? 0 : givenNumber(this.#core, message.id)
     if (number > 0) {
       if (this.#taken.get(number) ?? this.#isHeld(number)) {
         return { kind: 'refused', reason: 'id-in-use' }
       }
     }
-    if (message.dedupId !== undefined && policy.dedup.kind !== 'none') {
+    if (message.dedupId !== undefined && policy.dedup.kind !== 'none' && policy.dedup.kind !== 'replace') {
       const first = this.#firstOf(op.queue, shadow, message.dedupId)
       if (first !== undefined) return { kind: 'duplicate', of: formatId(this.#core, first) }
     }
-    if (policy.lengthMax !== null && shadow.waiting >= policy.lengthMax) {
-      const excess = shadow.waiting - policy.lengthMax + 1
-      if (policy.overflow === 'reject' || policy.lengthMax === 0 || this.#heads(op.queue, shadow, policy) < excess) {
-        return { kind: 'refused', reason: 'queue-full' }
-      }
-      shadow.waiting -= excess
-      shadow.dropped += excess
-      this.#tellDeaths(policy, excess)
+    // What it may replace is not judged: it needs room of its own here, so that it is refused rather than let in wrongly.
+    const room = this.#room(op.queue, shadow, policy, bytes)
+    if (room === 'none') {
+      if (policy.overflow === 'rejectDeadLetter') this.#tellDeaths(policy, 1)
+      return { kind: 'refused', reason: 'queue-full' }
     }
+    shadow.bytes += bytes
+    if (room === 'dropped') return undefined
     if (message.dedupId !== undefined && policy.dedup.kind !== 'none') shadow.keys.set(message.dedupId, number)
     if (number > 0) this.#taken.set(number, true)
     shadow.waiting++
-    if ((message.delayMs ?? policy.delayMs) === 0 && policy.groups.kind === 'none') shadow.ready++
+    // One that replaces a ready one adds none, and takes one away if it is delayed.
+    const replaces = message.dedupId !== undefined && policy.dedup.kind === 'replace'
+    if ((message.delayMs ?? policy.delayMs) > 0) shadow.dropped += replaces ? 1 : 0
+    else if (!replaces && !hasOrder(policy)) shadow.ready++
     return undefined
+  }
+
+  /** `dropped`: heads are, or it is itself, so that the queue is no longer than before. */
+  #room(name: string, shadow: QueueShadow, policy: QueuePolicy, bytes: number): 'free' | 'dropped' | 'none' {
+    const { lengthMax, lengthBytesMax, lengthCounts, overflow } = policy
+    const counted = lengthCounts === 'live' ? shadow.waiting : shadow.waiting - shadow.leased
+    const tooLong = lengthMax !== null && counted >= lengthMax
+    const tooBig = lengthBytesMax !== null && shadow.bytes + bytes > lengthBytesMax
+    if (!tooLong && !tooBig) return 'free'
+    if (overflow !== 'dropHead') return 'none'
+    if (lengthCounts === 'waiting') {
+      shadow.dropped += shadow.ready + (this.#core.byName.get(name)?.count(State.ready) ?? 0)
+      this.#tellDeaths(policy, shadow.dropped + 1)
+      return 'dropped'
+    }
+    // How many bytes the heads would free is not judged.
+    if (tooBig || lengthMax === null || lengthMax === 0) return 'none'
+    const excess = counted - lengthMax + 1
+    if (this.#heads(name, shadow, policy) < excess) return 'none'
+    shadow.waiting -= excess
+    shadow.dropped += excess
+    this.#tellDeaths(policy, excess)
+    return 'free'
   }
 
   /** Does an entry from before the unit still have the number? */
@@ -150,7 +178,17 @@ class Rehearsal {
     if (here !== undefined || shadow.emptied) return here
     const first = this.#core.byName.get(queue)?.dedup.get(key, this.#core.nowMs)
     if (first === undefined) return undefined
+    if (shadow.policy?.dedup.kind === 'afterRunning' && !this.#mayWait(queue, first.number)) return undefined
     return first.untilMs === Number.POSITIVE_INFINITY && this.#settled.has(first.number) ? undefined : first.number
+  }
+
+  /** May it be delayed or ready in that queue after what the unit did so far? */
+  #mayWait(queue: string, number: number): boolean {
+    const { index } = this.#core
+    const slot = index.numbers.get(number)
+    if (slot === NONE || this.#settled.has(number) || index.queueOf(slot).name !== queue) return false
+    const state = index.stateOf(slot)
+    return state === State.pending || isWaiting(state) || (state === State.leased && this.#over.has(number))
   }
 
   /** How many ready messages would there be to drop, one after another? */
@@ -178,11 +216,16 @@ class Rehearsal {
     if (fate === 'waits') {
       // In a group it may be held back, which is not judged here: an append that needs its place is then refused, never wrongly let in.
       const delayed = op.how.kind === 'release' && (op.how.delayMs ?? 0) > 0
-      if (!delayed && policy.groups.kind === 'none') shadow.ready++
+      if (!delayed && !hasOrder(policy)) shadow.ready++
+      if (policy.lengthCounts === 'waiting') shadow.bytes += bytesOf(c, slot)
+      shadow.leased--
       return undefined
     }
     this.#settled.add(parsed.number)
     shadow.waiting--
+    const wasLeased = c.state[slot & SLOT_MASK] === State.leased
+    if (wasLeased) shadow.leased--
+    if (!wasLeased || policy.lengthCounts === 'live') shadow.bytes -= bytesOf(c, slot)
     if (fate === 'dies') this.#tellDeaths(policy, 1)
     if (fate === 'gone' || (fate === 'dies' && policy.onDeath.kind === 'discard')) this.#taken.set(parsed.number, false)
     return undefined
@@ -190,8 +233,12 @@ class Rehearsal {
 
   /** Deaths arrive elsewhere, as dead letters and as events. */
   #tellDeaths(policy: QueuePolicy, deaths: number): void {
-    if (policy.onDeath.kind === 'deadLetter') this.#queue(policy.onDeath.queue).waiting += deaths
-    for (const name of policy.failedEventsTo) this.#queue(name).waiting += deaths
+    const { onDeath, failedEventsTo } = policy
+    for (const name of onDeath.kind === 'deadLetter' ? [onDeath.queue, ...failedEventsTo] : failedEventsTo) {
+      const shadow = this.#queue(name)
+      shadow.waiting += deaths
+      shadow.bytes = Number.POSITIVE_INFINITY
+    }
   }
 
   #fateOf(slot: number, how: SettleOp['how']): 'waits' | 'dies' | 'gone' | 'held' {
@@ -233,6 +280,9 @@ class Rehearsal {
   #putQueue(op: PutQueueOp): Outcome | undefined {
     const shadow = this.#queue(op.queue)
     if (op.expect === 'absent' && shadow.policy !== undefined) return { kind: 'mismatch', version: 1 }
+    const { lengthBytesMax, lengthCounts } = shadow.policy ?? op.policy
+    if (lengthBytesMax === null || lengthCounts !== op.policy.lengthCounts) shadow.bytes = Number.POSITIVE_INFINITY
+    if (shadow.policy === undefined) shadow.bytes = 0
     shadow.policy = op.policy
     return undefined
   }
@@ -244,6 +294,8 @@ class Rehearsal {
     shadow.policy = undefined
     for (let state = State.pending; state <= State.dead; state++) shadow.goneStates.add(state)
     shadow.waiting = 0
+    shadow.leased = 0
+    shadow.bytes = 0
     shadow.ready = 0
     shadow.dropped = 0
     shadow.keys.clear()
@@ -275,6 +327,8 @@ class Rehearsal {
       shadow = {
         policy: queue?.policy,
         waiting: queue?.waiting ?? 0,
+        leased: queue?.count(State.leased) ?? 0,
+        bytes: queue === undefined ? 0 : bytesCounted(queue),
         ready: 0,
         dropped: 0,
         emptied: false,
@@ -285,6 +339,10 @@ class Rehearsal {
     }
     return shadow
   }
+}
+
+function bytesOf(c: Chunk, slot: number): number {
+  return (c.length[slot & SLOT_MASK] as number) - CONTENT_HEADER_BYTES
 }
 
 function isWaiting(state: number): boolean {

@@ -2,12 +2,13 @@
 
 import { SpindleError } from '../../model/errors.ts'
 import type { Death } from '../../model/message.ts'
-import type { QueuePolicy } from '../../model/policy.ts'
+import { defaultPolicy, type QueuePolicy } from '../../model/policy.ts'
 import type { QueueLifetime } from '../engine.ts'
 import { HOLDER_TTL_MS_DEFAULT } from '../engine.ts'
 import { AppendFlag, CONTENT_HEADER_BYTES, Effect } from './codec.ts'
 import { type Core, instant } from './core.ts'
 import type { NewRow } from './index/message-index.ts'
+import { Meter } from './index/meter.ts'
 import type { QueueState } from './index/queue-state.ts'
 import { type BlobPlace, Flag, NONE, SLOT_MASK, State } from './index/slots.ts'
 import { holdDedup } from './rows.ts'
@@ -54,6 +55,9 @@ export class Replay {
     const { index } = core
     const { slots } = index
     index.linking = true
+    for (const queue of core.byName.values()) {
+      if (queue.policy.lengthBytesMax !== null) queue.meter = new Meter()
+    }
     const moved: number[] = []
     index.numbers.each((slot) => {
       const c = slots.chunk(slot)
@@ -62,6 +66,7 @@ export class Replay {
         const term = c.lease.term[i] as number
         c.lease.due[i] = term < 0 ? 0 : instant(core.nowMs + term)
       }
+      index.queueOf(slot).meter?.enter(c.state[i] as number, (c.length[i] as number) - CONTENT_HEADER_BYTES)
       if (((c.flags[i] as number) & Flag.moved) !== 0) moved.push(slot)
       else index.link(slot)
     })
@@ -241,9 +246,11 @@ export class Replay {
   putQueue(id: number, rules: QueueRules): QueueState {
     const core = this.#core
     let queue = core.index.queues[id]
-    if (queue === undefined) queue = core.addQueue(id, rules.name, rules.policy, rules.lifetime)
+    // A store that is older than a rule gets the rule's default.
+    const policy = { ...defaultPolicy, ...rules.policy }
+    if (queue === undefined) queue = core.addQueue(id, rules.name, policy, rules.lifetime)
     else {
-      queue.policy = rules.policy
+      core.govern(queue, policy)
       queue.lifetime = rules.lifetime
     }
     if (rules.lifetime.kind === 'holder') this.#holder(rules.lifetime.holder)

@@ -58,6 +58,9 @@ export function insertRow(core: Core, fields: NewRow, content: Content, notes: U
   holdDedup(core, queue, fields)
   const c = index.slots.chunk(slot)
   c.flags[slot & SLOT_MASK] = (c.flags[slot & SLOT_MASK] as number) | Flag.batched
+  // Known before its place is: a queue that caps bytes counts them from here on.
+  c.length[slot & SLOT_MASK] = length
+  queue.meter?.enter(State.pending, length - CONTENT_HEADER_BYTES)
   // A literal is as long as need be, and most units append once.
   if (notes.appended.length === 0) notes.appended = [slot]
   else (notes.appended as number[]).push(slot) // made one line above
@@ -131,6 +134,13 @@ function remember(notes: UnitNotes, content: Content, place: number): void {
   }
   notes.contents ??= new Map()
   notes.contents.set(content, place)
+}
+
+/** A row that the unit appended is gone before its content has a place: whoever brings the same content writes it anew. */
+export function forgetContents(notes: UnitNotes): void {
+  notes.first = undefined
+  notes.firstPlace = -1
+  notes.contents = undefined
 }
 
 export const NO_HISTORY: NewRow['history'] = []

@@ -9,7 +9,7 @@ import { rowFor, settle } from './endings.ts'
 import { NONE } from './index/slots.ts'
 import { purge } from './purges.ts'
 import { rehearse } from './rehearsal.ts'
-import { touch, type UnitNotes } from './rows.ts'
+import { forgetContents, touch, type UnitNotes } from './rows.ts'
 import type { UnitTools } from './unit-tools.ts'
 
 export function runUnit(tools: UnitTools, unit: Unit, notes: UnitNotes): Outcome[] {
@@ -54,8 +54,10 @@ function runOp(tools: UnitTools, op: Op, notes: UnitNotes): Outcome {
     case 'putQueue':
       return putQueue(tools, op)
     case 'dropQueue':
+      forgetContents(notes)
       return runDrop(core, op)
     case 'purge':
+      forgetContents(notes)
       return purge(core, op)
     default:
       return op satisfies never
@@ -112,11 +114,9 @@ function putQueue({ core, idle }: UnitTools, op: PutQueueOp): Outcome {
   core.ledger.scribe.putQueue(id, { name: op.queue, policy: op.policy, lifetime })
   if (before === undefined) core.addQueue(id, op.queue, op.policy, lifetime)
   else {
-    const groupsBefore = before.policy.groups.kind
-    before.policy = op.policy
+    core.govern(before, op.policy)
     before.lifetime = lifetime
     before.usedAtMs = core.nowMs
-    if ((groupsBefore === 'none') !== (op.policy.groups.kind === 'none')) core.relink(before)
     if (op.policy.groups.kind !== 'sticky') for (const group of before.groups.groups()) group.claim = undefined
     core.hint(before)
   }

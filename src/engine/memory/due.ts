@@ -1,5 +1,6 @@
 /** What time does by itself: delays end, leases run out, messages expire, retentions and holders end, idle queues go. */
 import { nextEvent } from '../../model/lifecycle.ts'
+import { nextTokenMs } from '../../model/rate.ts'
 import { endHolder, loseLease } from './leases.ts'
 import type { MemoryQueue } from './queue.ts'
 import type { MemoryStore } from './store.ts'
@@ -19,7 +20,10 @@ export function applyDue(store: MemoryStore, budget: number): void {
   }
   for (const queue of [...store.queues.values()]) {
     if ((idleEndMs(queue) ?? Number.POSITIVE_INFINITY) <= nowMs && left-- > 0) store.dropQueue(queue)
-    else tellLapses(store, queue)
+    else {
+      tellLapses(store, queue)
+      tellTokens(store, queue)
+    }
   }
   store.undo.forget()
 }
@@ -43,6 +47,23 @@ function tellLapses(store: MemoryStore, queue: MemoryQueue): void {
   }
 }
 
+/** A message that waited for a token may go. */
+function tellTokens(store: MemoryStore, queue: MemoryQueue): void {
+  const nowMs = store.now.monotonicMs
+  for (const atMs of tokensOf(queue)) {
+    if (atMs > queue.toldMs && atMs <= nowMs && queue.in('ready').size > 0) store.hints.add(queue.name)
+  }
+  queue.toldMs = nowMs
+  queue.groups.sweep(nowMs)
+}
+
+/** The instants at which empty buckets get, or got, a token. */
+function* tokensOf(queue: MemoryQueue): Generator<number> {
+  const { rate } = queue.policy
+  if (rate !== null) yield nextTokenMs(rate, queue.fullMs)
+  yield* queue.groups.tokens()
+}
+
 /** When the queue ends by idleness; undefined: it does not, or it is in use. */
 function idleEndMs(queue: MemoryQueue): number | undefined {
   const { lifetime } = queue
@@ -55,6 +76,7 @@ export function nextDueMs(store: MemoryStore): number | null {
   for (const untilMs of store.holders.values()) first = Math.min(first, untilMs)
   for (const queue of store.queues.values()) {
     first = Math.min(first, idleEndMs(queue) ?? first)
+    for (const atMs of tokensOf(queue)) if (atMs > store.now.monotonicMs) first = Math.min(first, atMs)
     if (queue.policy.groups.kind !== 'sticky') continue
     for (const { claim } of queue.groups.groups()) {
       if (claim !== undefined && !claim.told) first = Math.min(first, claim.untilMs)

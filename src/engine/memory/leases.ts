@@ -1,9 +1,9 @@
 /** The lease verb, and what else holds or moves leases: extend, holders. */
 import { SpindleError } from '../../model/errors.ts'
 import type { Delivery, ExtendOutcome, MessageId, Receipt } from '../../model/message.ts'
+import { spendTokens, tokensAt } from '../../model/rate.ts'
 import type { LeaseRequest, LeaseTerm } from '../engine.ts'
 import type { Entry } from './entry.ts'
-import { byPlace } from './entry.ts'
 import type { Group } from './group-lines.ts'
 import type { MemoryQueue } from './queue.ts'
 import { formatReceipt, parseReceipt } from './receipts.ts'
@@ -26,15 +26,30 @@ export function lease(store: MemoryStore, request: LeaseRequest): Delivery[] {
   if (request.lease.holder !== undefined) meetHolder(store, request.lease.holder)
   const deliveries: Delivery[] = []
   for (const entry of chosen(store, queue, request)) deliveries.push(grant(store, queue, entry, request))
+  const { rate } = queue.policy
+  if (rate !== null && (request.from ?? READY).kind === 'ready') {
+    queue.fullMs = spendTokens(rate, queue.fullMs, store.now.monotonicMs, deliveries.length)
+  }
   return deliveries
+}
+
+const READY = { kind: 'ready' } as const
+
+/** How many ready ones the queue may hand out now, of `max`. */
+function admitted(store: MemoryStore, queue: MemoryQueue, max: number): number {
+  const { paused, concurrency, rate } = queue.policy
+  if (paused) return 0
+  const room = concurrency === null ? max : concurrency - queue.in('leased').size
+  const tokens = rate === null ? max : tokensAt(rate, queue.fullMs, store.now.monotonicMs)
+  return Math.max(0, Math.min(max, room, tokens))
 }
 
 /** Lazily, since granting one decides which comes next. */
 function chosen(store: MemoryStore, queue: MemoryQueue, request: LeaseRequest): Iterable<Entry> {
-  const { max, from = { kind: 'ready' } } = request
+  const { max, from = READY } = request
   switch (from.kind) {
     case 'ready':
-      return take(max, nextReady(store, queue, request))
+      return take(admitted(store, queue, max), nextReady(store, queue, request))
     case 'delayed':
       return [...take(max, queue.in('delayed'))]
     case 'dead':
@@ -49,6 +64,7 @@ function chosen(store: MemoryStore, queue: MemoryQueue, request: LeaseRequest): 
 
 function* take(max: number, entries: Iterable<Entry>): Generator<Entry> {
   let left = max
+  if (left === 0) return
   for (const entry of entries) {
     yield entry
     if (--left === 0) return
@@ -67,21 +83,22 @@ function* named(
   }
 }
 
-/** Messages outside of groups come by their place beside the group whose turn it is. */
+/** Messages outside of groups come by their place beside the group whose turn it is; in a fair queue by a turn of their own. */
 function* nextReady(store: MemoryStore, queue: MemoryQueue, request: LeaseRequest): Generator<Entry> {
   const granted = new Set<number>()
   const admits = (group: Group): boolean => mayTake(store, queue, group, request.consumer)
   for (;;) {
     const ungrouped = queue.firstUngrouped
-    const turn = queue.groups.first(granted, admits)
-    if (turn === undefined || (ungrouped !== undefined && byPlace(ungrouped, turn.entry) < 0)) {
+    const turn = queue.groups.first(granted, admits, store.now.monotonicMs)
+    if (turn === undefined || (ungrouped !== undefined && queue.groups.ungroupedFirst(ungrouped, turn))) {
       if (ungrouped === undefined) return
+      queue.groups.servedUngrouped()
       yield ungrouped
       continue
     }
     const { group, entry } = turn
     granted.add(entry.number)
-    queue.groups.served(group)
+    queue.groups.served(group, store.now.monotonicMs)
     if (queue.policy.groups.kind === 'sticky' && request.consumer !== undefined) {
       const untilMs = store.now.monotonicMs + queue.policy.leaseMs
       store.claim(group, { consumer: request.consumer, holder: request.lease.holder, untilMs, told: false })

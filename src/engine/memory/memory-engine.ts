@@ -24,7 +24,7 @@ import type {
 } from '../engine.ts'
 import { applyDue, nextDueMs } from './due.ts'
 import { endHolder, extend, lease } from './leases.ts'
-import { MemoryStore } from './store.ts'
+import { MemoryStore, waitsForExchange } from './store.ts'
 import { applyUnit } from './units.ts'
 import { browse, measureOf, viewOf } from './views.ts'
 
@@ -108,6 +108,8 @@ export class MemoryEngine implements Engine {
     // A listener of its own, so that one function watching twice is told twice and ends each alone.
     const own = (queue: string): void => listener(queue)
     this.#listeners.add(own)
+    for (const queue of this.#store.queues.values()) if (waitsForExchange(queue)) this.#store.hints.add(queue.name)
+    if (this.#store.hints.size > 0) this.#tellSoon()
     return () => {
       this.#listeners.delete(own)
     }

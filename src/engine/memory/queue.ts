@@ -17,11 +17,15 @@ export class MemoryQueue {
   readonly policy: QueuePolicy
   readonly lifetime: QueueLifetime
   readonly dedup = new Map<string, DedupKey>()
-  readonly groups = new GroupLines()
+  readonly groups: GroupLines
   readonly totals: { -readonly [Key in keyof QueueTotals]: number }
   /** Monotonic instant of its latest append, lease or settle. */
   usedAtMs: number
-  bytes = 0
+  readonly #bytes: Record<MessageState, number> = { delayed: 0, ready: 0, leased: 0, done: 0, dead: 0 }
+  /** The bucket of its rate: when it is full again. */
+  fullMs = 0
+  /** Watchers were told of every token that came until then. */
+  toldMs = 0
   /** `done` entries, first ended first. */
   readonly doneByAge = new SortedRuns<Entry>(byChange)
   /** Ready entries outside of groups. */
@@ -45,6 +49,7 @@ export class MemoryQueue {
     this.policy = parts.policy
     this.lifetime = parts.lifetime
     this.usedAtMs = parts.usedAtMs
+    this.groups = new GroupLines(parts.policy.groups)
     this.totals = { appended: 0, delivered: 0, acked: 0, released: 0, lost: 0, died: 0, ...parts.totals }
   }
 
@@ -52,7 +57,17 @@ export class MemoryQueue {
     return this.#states[state]
   }
 
-  /** Messages that count for `lengthMax`. */
+  get bytes(): number {
+    return Object.values(this.#bytes).reduce((sum, bytes) => sum + bytes, 0)
+  }
+
+  /** Messages and bytes that count for its caps. */
+  get counted(): { readonly length: number; readonly bytes: number } {
+    const { delayed, ready, leased } = this.#bytes
+    if (this.policy.lengthCounts === 'live') return { length: this.liveCount, bytes: delayed + ready + leased }
+    return { length: this.#states.delayed.size + this.#states.ready.size, bytes: delayed + ready }
+  }
+
   get liveCount(): number {
     return this.#states.delayed.size + this.#states.ready.size + this.#states.leased.size
   }
@@ -93,7 +108,7 @@ export class MemoryQueue {
   #enter(entry: Entry): void {
     const state = stateOf(entry)
     this.#states[state].add(entry)
-    this.bytes += bytesOf(entry)
+    this.#bytes[state] += bytesOf(entry)
     if (state === 'done') this.doneByAge.add(entry)
     if (state === 'ready' && !this.#grouped(entry)) this.#lane.add(entry)
   }
@@ -101,7 +116,7 @@ export class MemoryQueue {
   #leave(entry: Entry): void {
     const state = stateOf(entry)
     this.#states[state].delete(entry)
-    this.bytes -= bytesOf(entry)
+    this.#bytes[state] -= bytesOf(entry)
     if (state === 'done') this.doneByAge.delete(entry)
     if (state === 'ready' && !this.#grouped(entry)) this.#lane.delete(entry)
   }

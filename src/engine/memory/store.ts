@@ -16,6 +16,7 @@ import type { Limits } from '../../model/limits.ts'
 import type { Content, Death, MessageId } from '../../model/message.ts'
 import { formatId, parseId, type StoreTag } from '../../model/message-id.ts'
 import type { QueuePolicy } from '../../model/policy.ts'
+import { rerated } from '../../model/rate.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { QueueLifetime, QueueTotals } from '../engine.ts'
 import { type Entry, isLive } from './entry.ts'
@@ -194,7 +195,9 @@ export class MemoryStore {
 
   /** Any change may make another message of the group leasable; a hint too many does no harm. */
   #hint(entry: Entry | undefined): void {
-    if (entry !== undefined && this.queueOf(entry).in('ready').size > 0) this.hints.add(entry.queue)
+    if (entry === undefined) return
+    const queue = this.queueOf(entry)
+    if (queue.in('ready').size > 0 || waitsForExchange(queue)) this.hints.add(entry.queue)
   }
 
   queueOf(entry: Entry): MemoryQueue {
@@ -221,13 +224,16 @@ export class MemoryStore {
         const group = after.groupOf(entry)
         const old = before.groupOf(entry)
         if (group !== undefined && old !== undefined) {
-          Object.assign(group, { turn: old.turn, claim: policy.groups.kind === 'sticky' ? old.claim : undefined })
+          const claim = policy.groups.kind === 'sticky' ? old.claim : undefined
+          Object.assign(group, { turn: sameOrder(before.policy, policy) ? old.turn : 0, claim })
         }
       }
-      after.groups.continueTurns(before.groups)
+      after.groups.continueTurns(before.groups, this.now.monotonicMs, sameOrder(before.policy, policy))
+      after.toldMs = before.toldMs
+      if (policy.rate !== null) after.fullMs = rerated(policy.rate, before.fullMs, this.now.monotonicMs)
     }
     this.#setQueue(name, after)
-    if (after.in('ready').size > 0) this.hints.add(name)
+    if (after.in('ready').size > 0 || waitsForExchange(after)) this.hints.add(name)
   }
 
   dropQueue(queue: MemoryQueue): void {
@@ -295,4 +301,14 @@ export class MemoryStore {
 function deadlineOf(entry: Entry): Deadline | undefined {
   const next = nextEvent(entry.life)
   return next === undefined ? undefined : { atMs: next.atMs, sequence: entry.sequence, number: entry.number }
+}
+
+/** Are there dead messages that the broker is to publish to an exchange? */
+export function waitsForExchange(queue: MemoryQueue): boolean {
+  return queue.policy.onDeath.kind === 'exchange' && queue.in('dead').size > 0
+}
+
+/** Do groups keep the same kind of line, and so their turns? */
+function sameOrder(a: QueuePolicy, b: QueuePolicy): boolean {
+  return (a.groups.kind === 'fair') === (b.groups.kind === 'fair')
 }

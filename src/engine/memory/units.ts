@@ -2,6 +2,7 @@
 
 import type { LifeEvent } from '../../model/lifecycle.ts'
 import type { AppendOutcome, Content, RefusalReason, SettleOutcome } from '../../model/message.ts'
+import type { QueuePolicy } from '../../model/policy.ts'
 import {
   type AppendOp,
   type CountOp,
@@ -79,16 +80,35 @@ function append(store: MemoryStore, { queue: name, message }: AppendOp, copies: 
   const { policy } = queue
   const { dedupId, groupId, history = [], priority = 0, delayMs, ttlMs } = message
   if (bytesOf(message) > store.limits.messageBytesMax) return refused('too-large')
-  if (policy.groups.kind !== 'none' && groupId === undefined) return refused('group-required')
+  if (groupId === undefined && needsGroup(policy)) return refused('group-required')
   const number = message.id === undefined ? undefined : store.numberOf(message.id)
   if (number !== undefined && store.entries.has(number)) return refused('id-in-use')
-  const first = dedupId === undefined ? undefined : heldDedup(store, queue, dedupId)
-  if (first !== undefined) return { kind: 'duplicate', of: store.idOf(first) }
-  if (!makeRoom(store, queue)) return refused('queue-full')
+  const like = dedupId === undefined ? undefined : heldDedup(store, queue, dedupId)
+  if (like !== undefined && policy.dedup.kind !== 'replace') return { kind: 'duplicate', of: store.idOf(like) }
+  const old = like === undefined ? undefined : store.entries.get(like)
+  const room = roomFor(store, queue, bytesOf(message), old)
   const content = copyOf(message.content, copies)
-  const entry = store.arrive(queue, { number, content, priority, groupId, dedupId, delayMs, ttlMs, history })
+  const arrival = { content, priority, groupId, delayMs, ttlMs, history }
+  if (room === 'none' && policy.overflow !== 'rejectDeadLetter') return refused('queue-full')
+  if (room !== 'free') {
+    // One that dies on its arrival holds no dedup key: the next one like it is judged anew.
+    const dying = store.arrive(queue, { ...arrival, number, dedupId: undefined })
+    store.apply(dying, { kind: 'overflow' })
+    return room === 'none' ? refused('queue-full') : stored(store, dying)
+  }
+  if (old !== undefined) store.put(old, undefined)
+  const entry = store.arrive(queue, { ...arrival, number: old?.number ?? number, dedupId })
   if (dedupId !== undefined) holdDedup(store, queue, entry, dedupId)
-  return { kind: 'stored', id: store.idOf(entry.number), sequence: entry.sequence }
+  return old === undefined ? stored(store, entry) : { ...stored(store, entry), replaced: true }
+}
+
+/** Do its groups have an order, so that a message without a group has no place? */
+function needsGroup({ groups: { kind } }: QueuePolicy): boolean {
+  return kind === 'ordered' || kind === 'sticky'
+}
+
+function stored(store: MemoryStore, { number, sequence }: Entry): Extract<AppendOutcome, { kind: 'stored' }> {
+  return { kind: 'stored', id: store.idOf(number), sequence }
 }
 
 function refused(reason: RefusalReason): AppendOutcome {
@@ -103,9 +123,14 @@ function copyOf(content: Content, copies: Map<Content, Content>): Content {
 }
 
 function heldDedup(store: MemoryStore, queue: MemoryQueue, dedupId: string): number | undefined {
-  if (queue.policy.dedup.kind === 'none') return undefined
+  const { kind } = queue.policy.dedup
+  if (kind === 'none') return undefined
   const held = queue.dedup.get(dedupId)
-  return held !== undefined && held.untilMs > store.now.monotonicMs ? held.number : undefined
+  if (held === undefined || held.untilMs <= store.now.monotonicMs) return undefined
+  if (kind === 'window' || kind === 'queued') return held.number
+  const like = store.entries.get(held.number)
+  const waits = like?.queue === queue.name && (like.life.state.kind === 'delayed' || like.life.state.kind === 'ready')
+  return waits ? held.number : undefined
 }
 
 function holdDedup(store: MemoryStore, queue: MemoryQueue, { number }: Entry, dedupId: string): void {
@@ -119,18 +144,33 @@ function holdDedup(store: MemoryStore, queue: MemoryQueue, { number }: Entry, de
   store.holdDedup(queue, dedupId, { number, untilMs })
 }
 
-/** false: the queue is full, and there is no ready message to drop. */
-function makeRoom(store: MemoryStore, queue: MemoryQueue): boolean {
-  const { lengthMax, overflow } = queue.policy
-  if (lengthMax === null) return true
+/**
+ * Makes room for a message of so many bytes, in the place of `old` if that is given. `none`: the queue is full, and there is
+ * no ready message to drop. `dies`: so it is, and the policy drops the new one, too.
+ */
+function roomFor(
+  store: MemoryStore,
+  queue: MemoryQueue,
+  bytes: number,
+  old: Entry | undefined,
+): 'free' | 'none' | 'dies' {
+  const { lengthMax, lengthBytesMax, lengthCounts, overflow } = queue.policy
+  const fits = (counted: { readonly length: number; readonly bytes: number }): boolean =>
+    (lengthMax === null || counted.length < lengthMax) &&
+    (lengthBytesMax === null || counted.bytes + bytes <= lengthBytesMax)
+  const { counted } = queue
+  const full = overflow === 'dropHead' && lengthCounts === 'waiting' ? 'dies' : 'none'
+  // A replacement makes the queue no longer, and drops nobody else.
+  if (old !== undefined) return fits({ length: -1, bytes: counted.bytes - bytesOf(old) }) ? 'free' : full
+  if (fits(counted)) return 'free'
+  if (overflow !== 'dropHead' || !fits({ length: 0, bytes: 0 })) return full
   // Bounded: what a drop moves or tells may come back to this very queue.
-  for (let left = queue.liveCount; queue.liveCount >= lengthMax; left--) {
-    if (left < 0) return false
-    const head = overflow === 'dropHead' && lengthMax > 0 ? queue.firstReady : undefined
-    if (head === undefined) return false
+  for (let left = queue.liveCount; !fits(queue.counted); left--) {
+    const head = left < 0 ? undefined : queue.firstReady
+    if (head === undefined) return full
     store.apply(head, { kind: 'overflow' })
   }
-  return true
+  return 'free'
 }
 
 function settle(store: MemoryStore, { receipt, how }: SettleOp): SettleOutcome {

@@ -193,7 +193,7 @@ export class MessageIndex {
     if (!this.linking) return
     if (this.#inLine(queue, c, i)) {
       if (before === State.dead) queue.groups.join(slot)
-      else queue.groups.changed(slot)
+      else queue.groups.changed(slot, before)
     } else if (before === State.ready) queue.ready.forget(slot)
     if (before === State.dead) queue.dead.forget(slot)
     this.#arm(slot, c, i)
@@ -258,6 +258,7 @@ export class MessageIndex {
     m.length[j] = content.length
     m.flags[j] = (m.flags[j] as number) | shared
     if (placed) to.queue.bytes += content.length - CONTENT_HEADER_BYTES
+    to.queue.meter?.enter(State.pending, content.length - CONTENT_HEADER_BYTES)
     slots.setBlob(moved, 'note', note)
     return moved
   }
@@ -278,7 +279,7 @@ export class MessageIndex {
     const queue = this.queues[c.queue[i] as number] as QueueState
     this.#setState(queue, c, i, due !== 0 ? State.delayed : State.ready)
     if (!this.linking) return
-    if (this.#inLine(queue, c, i)) queue.groups.changed(slot)
+    if (this.#inLine(queue, c, i)) queue.groups.changed(slot, State.leased)
     else if (due === 0) queue.ready.add(slot)
     this.#arm(slot, c, i)
   }
@@ -290,7 +291,7 @@ export class MessageIndex {
     this.slots.lease(c).due[i] = 0
     const queue = this.queues[c.queue[i] as number] as QueueState
     this.#setState(queue, c, i, State.ready)
-    if (this.#inLine(queue, c, i)) queue.groups.changed(slot)
+    if (this.#inLine(queue, c, i)) queue.groups.changed(slot, State.delayed)
     else queue.ready.add(slot)
     this.#arm(slot, c, i)
   }
@@ -333,6 +334,7 @@ export class MessageIndex {
     this.numbers.delete(c.number[i] as number)
     queue.counts[before] = (queue.counts[before] as number) - 1
     c.state[i] = State.zombie
+    queue.meter?.leave(before, (c.length[i] as number) - CONTENT_HEADER_BYTES)
     const group = c.group === undefined ? 0 : (c.group[i] as number)
     if (this.linking) {
       this.#quitLines(queue, slot, c, i, before)
@@ -389,7 +391,7 @@ export class MessageIndex {
   #quitLines(queue: QueueState, slot: number, c: Chunk, i: number, before: number): void {
     if (before === State.dead) queue.dead.forget(slot)
     else if (before !== State.pending && before !== State.done) {
-      if (this.#inLine(queue, c, i)) queue.groups.quit(slot)
+      if (this.#inLine(queue, c, i)) queue.groups.quit(slot, before)
       else if (before === State.ready) queue.ready.forget(slot)
     }
   }
@@ -412,6 +414,10 @@ export class MessageIndex {
     counts[before] = (counts[before] as number) - 1
     counts[state] = (counts[state] as number) + 1
     c.state[i] = state
+    if (queue.meter === undefined) return
+    const bytes = (c.length[i] as number) - CONTENT_HEADER_BYTES
+    queue.meter.leave(before, bytes)
+    queue.meter.enter(state, bytes)
   }
 
   /** A key that counts while its message is queued is free again. */
