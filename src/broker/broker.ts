@@ -18,6 +18,7 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import { Announcer } from './announcer.ts'
 import { Catalog } from './catalog.ts'
+import { DeadLetterer } from './dead-letterer.ts'
 import { Dispatcher } from './dispatcher.ts'
 import type {
   DeclareExchangeOptions,
@@ -36,9 +37,13 @@ import type {
   Step,
   WithRecords,
 } from './port.ts'
+import { redriveChannel } from './port.ts'
 import { Publisher } from './publisher.ts'
+import { Redrives } from './redrives.ts'
 import { RunTimes } from './run-times.ts'
 import { Sweeper } from './sweeper.ts'
+
+const NOTHING = new Uint8Array(0)
 
 export class Broker implements Port {
   readonly #engine: Engine
@@ -49,6 +54,8 @@ export class Broker implements Port {
   readonly #dispatcher: Dispatcher
   readonly #runTimes: RunTimes
   readonly #sweeper: Sweeper
+  readonly #deadLetterer: DeadLetterer
+  readonly #redrives: Redrives
   #closing: Promise<void> | undefined
 
   /** The engine must not be open yet: `start` opens it. */
@@ -76,14 +83,35 @@ export class Broker implements Port {
       clock,
       failed: (fault) => log.error('the store stopped: time-driven changes end here', { fault }),
     })
+    const shared = { engine, catalog: this.#catalog, clock, log }
+    this.#deadLetterer = new DeadLetterer({
+      ...shared,
+      moved: (id, appends) => {
+        for (const { queue, message } of appends) this.#expect(queue, message.delayMs, message.ttlMs)
+        this.#announcer.announceMessage(id)
+      },
+    })
+    this.#redrives = new Redrives({
+      ...shared,
+      changed: ({ id }) => this.#announcer.announce(redriveChannel(id), NOTHING),
+      moved: (id, queue, message) => {
+        this.#expect(queue, message.delayMs, message.ttlMs)
+        this.#announcer.announceMessage(id)
+      },
+    })
   }
 
   async start(): Promise<void> {
     await this.#engine.open()
     await this.#catalog.load()
-    this.#engine.watch((queue) => this.#catalog.hinted(queue))
+    this.#engine.watch((queue) => {
+      this.#catalog.hinted(queue)
+      this.#deadLetterer.hinted(queue)
+    })
     this.#dispatcher.start()
     this.#sweeper.start()
+    this.#deadLetterer.start()
+    await this.#redrives.start()
   }
 
   close(): Promise<void> {
@@ -94,6 +122,7 @@ export class Broker implements Port {
   async #stop(): Promise<void> {
     this.#sweeper.stop()
     this.#dispatcher.close()
+    await Promise.all([this.#deadLetterer.stop(), this.#redrives.stop()])
     await this.#engine.close()
   }
 
@@ -195,15 +224,15 @@ export class Broker implements Port {
   }
 
   startRedrive(request: RedriveRequest): Promise<RedriveView> {
-    return Promise.reject(new SpindleError('unsupported', `redrive '${request.source}'`))
+    return this.#redrives.begin(request)
   }
 
-  async listRedrives(): Promise<RedriveView[]> {
-    return []
+  async listRedrives(source?: string): Promise<RedriveView[]> {
+    return this.#redrives.list(source)
   }
 
-  async cancelRedrive(): Promise<RedriveView | undefined> {
-    return undefined
+  cancelRedrive(id: string): Promise<RedriveView | undefined> {
+    return this.#redrives.cancel(id)
   }
 
   find(id: MessageId): Promise<MessageView | undefined> {

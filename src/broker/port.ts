@@ -196,6 +196,11 @@ export type Step =
 /** The fanout exchange to which every death is published, as a `failed` event: { queue, id, reason, attempts }. Bindings of it lead to queues and have no filter. */
 export const FAILED_TOPIC = 'spindle.failed'
 
+/** Where the broker announces each step of a redrive, without data. */
+export function redriveChannel(id: string): string {
+  return `redrive/${id}`
+}
+
 /** The id of a binding that is told apart by what it says, as those of the API are: the same words again put the same binding. */
 export function bindingId({ target, key, headers }: Pick<Binding, 'target' | 'headers'> & { key?: string }): string {
   const parts = [target.kind, encodeURIComponent(target.name), encodeURIComponent(key ?? '')]

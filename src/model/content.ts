@@ -1,13 +1,13 @@
 /**
  * Values <-> the bytes of a message.
  *
- *   head: | kind (1 byte) | UTF-8 JSON { type?, headers?, attributeTypes?, system?, task? }, absent when it would be empty |
+ *   head: | kind (1 byte) | UTF-8 JSON { type?, key?, headers?, attributeTypes?, system?, task? }, absent when it would be empty |
  *   body: kind 0 bytes as they are | 1 UTF-8 text | 2 UTF-8 JSON (empty: undefined)
  *
  * Kind 3 is a head that an AMQP publisher made, kept as it came (amqp-head.ts); its body is bytes, text or JSON by its content-type.
  * A header whose value is bytes is written as { "$bytes": base64 }. An empty head means kind 0 and nothing else.
  */
-import { AMQP_HEAD, readAmqpHead } from './amqp-head.ts'
+import { AMQP_HEAD, originOf, readAmqpHead } from './amqp-head.ts'
 import { SpindleError } from './errors.ts'
 import type { Content } from './message.ts'
 
@@ -21,6 +21,8 @@ export type ContentKind = 'bytes' | 'text' | 'json'
 /** What travels in the head beside the kind of the body. */
 export interface ContentMeta {
   readonly type?: string
+  /** The routing key it was published with, so that a dead one can be routed by it again. */
+  readonly key?: string
   readonly headers?: Headers
   /** SQS and SNS data types that the kind of a header's value does not say: `Number` (the value stays the exact text), `String.json`. */
   readonly attributeTypes?: Texts
@@ -35,11 +37,14 @@ export interface TaskMeta {
   readonly webhook?: string
   /** The delay it was enqueued with, ms, so that it is not counted as waiting. */
   readonly delayMs?: number
+  /** The workflow it is a step of, and its place in it. */
+  readonly flow?: { readonly id: string; readonly path: string }
 }
 
 export interface DecodedHead {
   readonly kind: ContentKind
   readonly type: string | undefined
+  readonly key: string | undefined
   /** Frozen, without a prototype: a header named `__proto__` is a header like any other. */
   readonly headers: Headers
   /** Frozen, without prototypes, as the headers. */
@@ -58,7 +63,14 @@ const NO_HEADERS: Headers = Object.freeze(Object.create(null) as Record<string, 
 const NO_TEXTS: Texts = Object.freeze(Object.create(null) as Record<string, string>)
 const NO_TASK: TaskMeta = Object.freeze({})
 /** A head that says nothing but the kind. */
-const NOTHING = { type: undefined, headers: NO_HEADERS, attributeTypes: NO_TEXTS, system: NO_TEXTS, task: NO_TASK }
+const NOTHING = {
+  type: undefined,
+  key: undefined,
+  headers: NO_HEADERS,
+  attributeTypes: NO_TEXTS,
+  system: NO_TEXTS,
+  task: NO_TASK,
+}
 const EMPTY_BODY = new Uint8Array(0)
 
 /** What heads of one byte, or none, say: by far the most, so they cost no look-up. */
@@ -147,10 +159,17 @@ function encodeJson(value: unknown): Uint8Array {
   return Buffer.from(text, 'utf8')
 }
 
-function encodeHead(kind: number, { type, headers, attributeTypes, system, task }: ContentMeta): Uint8Array {
-  if (headers !== undefined || task !== undefined || attributeTypes !== undefined || system !== undefined) {
+function encodeHead(kind: number, meta: ContentMeta): Uint8Array {
+  const { type, key, headers, attributeTypes, system, task } = meta
+  if (
+    headers !== undefined ||
+    task !== undefined ||
+    key !== undefined ||
+    attributeTypes !== undefined ||
+    system !== undefined
+  ) {
     const encoded = headers === undefined ? undefined : encodeHeaders(headers)
-    return headBytes(kind, { type, headers: encoded, attributeTypes, system, task })
+    return headBytes(kind, { type, key, headers: encoded, attributeTypes, system, task })
   }
   if (type === undefined) return plainHeads[kind] as Uint8Array
   const memoKey = `${kind}${type}`
@@ -184,11 +203,14 @@ function encodeHeaders(headers: Headers): Record<string, unknown> {
 function readHead(head: Uint8Array): DecodedHead {
   const kind = kindNames[head[0] ?? BYTES]
   if (kind === undefined)
-    return head[0] === AMQP_HEAD ? { ...NOTHING, ...readAmqpHead(head) } : { kind: 'bytes', ...NOTHING }
+    return head[0] === AMQP_HEAD
+      ? { ...NOTHING, key: originOf(head)?.key, ...readAmqpHead(head) }
+      : { kind: 'bytes', ...NOTHING }
   const meta = head.length > 1 ? parseObject(decodeText(head.subarray(1))) : {}
   return {
     kind,
     type: typeof meta['type'] === 'string' ? meta['type'] : undefined,
+    key: typeof meta['key'] === 'string' ? meta['key'] : undefined,
     headers: readHeaders(meta['headers']),
     attributeTypes: readTexts(meta['attributeTypes']),
     system: readTexts(meta['system']),
@@ -217,10 +239,13 @@ function readTexts(encoded: unknown): Texts {
 
 function readTask(encoded: unknown): TaskMeta {
   if (!isObject(encoded)) return NO_TASK
-  const { webhook, delayMs } = encoded
+  const { webhook, delayMs, flow } = encoded
   return Object.freeze({
     ...(typeof webhook === 'string' ? { webhook } : {}),
     ...(typeof delayMs === 'number' ? { delayMs } : {}),
+    ...(isObject(flow) && typeof flow['id'] === 'string' && typeof flow['path'] === 'string'
+      ? { flow: { id: flow['id'], path: flow['path'] } }
+      : {}),
   })
 }
 

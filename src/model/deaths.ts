@@ -16,7 +16,7 @@ export interface NewDeath {
 export function addDeath(history: readonly Death[], { queue, reason, atMs, attempts }: NewDeath): readonly Death[] {
   const before = history.find((death) => death.queue === queue && death.reason === reason)
   const others = before === undefined ? history : history.filter((death) => death !== before)
-  const death: Death = { queue, reason, count: (before?.count ?? 0) + 1, atMs, attempts }
+  const death: Death = { ...before, queue, reason, count: (before?.count ?? 0) + 1, atMs, attempts }
   return [...others, death].slice(-HISTORY_MAX)
 }
 
@@ -27,6 +27,15 @@ export function addDeath(history: readonly Death[], { queue, reason, atMs, attem
 export function closesCycle(history: readonly Death[], death: NewDeath): boolean {
   const from = history.findIndex(({ queue, reason }) => queue === death.queue && reason === death.reason)
   return from >= 0 && isIdle(death) && history.slice(from).every(isIdle)
+}
+
+/**
+ * Has the message died in `queue` before, with nothing but expiry and overflow since, and nobody having tried it? Whoever routes
+ * the dead leaves such a queue out: RabbitMQ's rule against cycles.
+ */
+export function returnsIdle(history: readonly Death[], queue: string): boolean {
+  const latest = history.findLastIndex((death) => death.queue === queue)
+  return latest >= 0 && history.slice(latest).every(isIdle)
 }
 
 function isIdle({ reason, attempts }: Pick<Death, 'reason' | 'attempts'>): boolean {

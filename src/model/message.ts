@@ -65,6 +65,9 @@ export interface Death {
   readonly atMs: number
   /** Deliveries it had spent when it died the last time. */
   readonly attempts: number
+  /** How it had been published when it first died so, where that is known: only of AMQP messages that went on through an exchange. */
+  readonly exchange?: string
+  readonly keys?: readonly string[]
 }
 
 /** What every view of a message has. Instants are wall milliseconds. */

@@ -52,7 +52,7 @@ export interface Filter {
 
 /** How one message wants to be routed. */
 export interface Routing {
-  /** Default ''. */
+  /** Default: the one in the message's head, or ''. */
   readonly key?: string
   /** Further routing keys (AMQP's CC and BCC). A queue gets one copy, however many of them lead to it. */
   readonly keys?: readonly string[]

@@ -15,7 +15,7 @@ export class RoutedMessage {
   }
 
   get key(): string {
-    return this.#routing.key ?? ''
+    return this.#routing.key ?? decodeHead(this.#content.head).key ?? ''
   }
 
   /** Those beside `key`. */

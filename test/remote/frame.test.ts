@@ -69,7 +69,8 @@ describe('remote frames', () => {
         fc.constantFrom(null, undefined, true, false),
         fc.integer(),
         fc.maxSafeInteger(),
-        fc.double({ noNaN: true }),
+        // Whole numbers cross as integers, which know no -0.
+        fc.double({ noNaN: true }).map((value) => (value === 0 ? 0 : value)),
         fc.string({ unit: 'binary' }),
         fc.uint8Array(),
         fc.array(tie('value'), { maxLength: 5 }),
