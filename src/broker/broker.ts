@@ -75,7 +75,10 @@ export class Broker implements Port {
       engine,
       clock,
       limits,
-      shareable: (queue) => this.#catalog.policy(queue)?.groups.kind === 'none',
+      shareable: (queue) => {
+        const kind = this.#catalog.policy(queue)?.groups.kind
+        return kind === 'none' || kind === 'fair'
+      },
       delivered: (deliveries, request) => this.#delivered(deliveries, request),
     })
     this.#sweeper = new Sweeper({
@@ -272,11 +275,20 @@ export class Broker implements Port {
   #delivered(deliveries: Delivery[], request: ReceiveRequest): void {
     if (deliveries.length === 0) return
     const { lease } = request
+    const policy = this.#catalog.policy(request.queue)
+    if (policy !== undefined) this.#expectToken(policy)
     if (lease?.kind !== 'holder') {
-      this.#sweeper.expect(lease?.leaseMs ?? this.#catalog.policy(request.queue)?.leaseMs ?? 0)
+      this.#sweeper.expect(lease?.leaseMs ?? policy?.leaseMs ?? 0)
     }
     this.#runTimes.delivered(deliveries)
     for (const { id } of deliveries) this.#announcer.announceMessage(id)
+  }
+
+  /** Waiting receives are to hear of the next token, not of the next wake-up that happens to come. */
+  #expectToken({ rate, groups }: QueuePolicy): void {
+    if (rate !== null) this.#sweeper.expect(rate.perMs / rate.tokens)
+    const ofGroups = groups.kind === 'fair' || groups.kind === 'ordered' ? groups.rate : undefined
+    if (ofGroups !== undefined && ofGroups !== null) this.#sweeper.expect(ofGroups.perMs / ofGroups.tokens)
   }
 
   #settling(settlements: readonly SettleRequest[]): void {

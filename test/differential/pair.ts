@@ -13,15 +13,7 @@ import {
 } from '../../src/engine/engine.ts'
 import type { Content, MessageView, Receipt } from '../../src/model/message.ts'
 import type { VirtualClock } from '../../src/testing/virtual-clock.ts'
-import {
-  type Action,
-  allStates,
-  type OpPlan,
-  policyOf,
-  type QueueName,
-  queueNames,
-  type SimplePlan,
-} from './actions.ts'
+import { type Action, allStates, type OpPlan, policyOf, queueNames, type SimplePlan } from './actions.ts'
 import { Labels } from './labels.ts'
 
 const encoder = new TextEncoder()
@@ -43,7 +35,6 @@ export class Pair {
   readonly #reopenOther: (() => Promise<Engine>) | undefined
   readonly #labels = new Labels()
   #receipts: GivenReceipt[] = []
-  readonly #variants = new Map<QueueName, number>()
   #bodies = 0
   /** Totals count from the latest open; those of the reference at that time. */
   readonly #totalsBefore = new Map<string, QueueTotals>()
@@ -147,12 +138,6 @@ export class Pair {
       this.#pairOutcome(outcome, other.flat()[i])
     })
     expect(other.map(this.#plainOutcomes), 'outcomes of commit').toEqual(reference.map(this.#plainOutcomes))
-    units.forEach((plans, u) => {
-      plans.forEach((plan, i) => {
-        const put = plan.kind === 'putQueue' && reference[u]?.[i]?.kind === 'done'
-        if (put) this.#variants.set(plan.queue, plan.variant)
-      })
-    })
   }
 
   #pairOutcome(reference: Outcome, other: Outcome | undefined): void {
@@ -224,7 +209,8 @@ export class Pair {
       }),
     )
     this.#expectSameViews(other, reference, `deliveries from ${queue}`)
-    const queueLeaseMs = policyOf(queue, this.#variants.get(queue) ?? 0).leaseMs
+    const [measured] = await this.#reference.measure([queue])
+    const queueLeaseMs = measured?.policy.leaseMs
     const termMs = lease.kind === 'clock' ? (lease.leaseMs ?? queueLeaseMs) : undefined
     reference.forEach(({ receipt }, i) => {
       const twin = (other[i] as Delivery).receipt
