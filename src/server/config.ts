@@ -5,10 +5,6 @@
 import type { ExchangeSettings, Filter, HeadersMatch } from '../broker/port.ts'
 import type { UserFields } from '../broker/users.ts'
 import { validateGrants, validateTags } from '../model/access.ts'
-import { SpindleError } from '../model/errors.ts'
-import type { Limits } from '../model/limits.ts'
-import type { QueuePolicy } from '../model/policy.ts'
-import { validateName, validatePolicy } from '../model/validate.ts'
 import {
   type Check,
   flag,
@@ -20,7 +16,11 @@ import {
   text,
   wholeNumber,
   wrong,
-} from './checks.ts'
+} from '../model/checks.ts'
+import { SpindleError } from '../model/errors.ts'
+import type { Limits } from '../model/limits.ts'
+import type { QueuePolicy } from '../model/policy.ts'
+import { validateName, validatePolicy } from '../model/validate.ts'
 
 export interface SpindleConfig {
   /** Data folder, or `memory:`. Default `./data`. */
@@ -57,6 +57,8 @@ export interface AwsConfig {
   readonly account?: string
   /** Throttle as AWS does. Default false. */
   readonly limits?: boolean
+  /** Refuse a second purge, and creating a deleted queue again, for sixty seconds. Default false. */
+  readonly sixtySecondRules?: boolean
 }
 
 /** A fanout exchange and the queues that get what is published to it. */
@@ -207,7 +209,7 @@ const config: Check<CheckedConfig> = optionalFields<CheckedConfig>({
   insecure: flag,
   allowedHosts: listOf(text, 100),
   connectionsMax: wholeNumber(1, 1_000_000),
-  aws: optionalFields<AwsConfig>({ region: regionName, account: accountId, limits: flag }),
+  aws: optionalFields<AwsConfig>({ region: regionName, account: accountId, limits: flag, sixtySecondRules: flag }),
   limits: optionalFields<Limits>({
     messageBytesMax: positive,
     batchMax: positive,

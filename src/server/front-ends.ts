@@ -1,8 +1,14 @@
 /** Puts every front end on its socket. */
 import type { Port } from '../broker/port.ts'
 import type { Users } from '../broker/users.ts'
+import { adminFrontend } from '../frontends/admin/admin-frontend.ts'
+import { awsFrontend } from '../frontends/aws/aws-frontend.ts'
+import { verifySignatures } from '../frontends/aws/verify-signature.ts'
+import { openSqs } from '../frontends/sqs/sqs-service.ts'
+import { forPrograms } from './for-programs.ts'
 import { httpEntry } from './http-entry.ts'
-import { type HttpHandler, type HttpListener, listenHttp } from './http-listener.ts'
+import { type HttpListener, listenHttp } from './http-listener.ts'
+import { processFigures } from './process-figures.ts'
 import { Readiness } from './readiness.ts'
 import type { ServeParts, ServeSettings } from './settings.ts'
 
@@ -24,13 +30,16 @@ interface FrontEndParts extends ServeParts {
 
 /** All of them listen, or it rejects and none does. */
 export async function frontEnds(settings: ServeSettings, parts: FrontEndParts): Promise<FrontEnds> {
-  const { host, tls, connectionsMax } = settings
+  const { host, tls, connectionsMax, allowedHosts } = settings
   const { port, clock, log, version } = parts
   const readiness = new Readiness({ port, clock })
-  const handler = httpEntry({ version, readiness, admin: nothingHere, rest: nothingHere })
+  const admin = adminFrontend({ ...parts, allowedHosts, processFigures: () => processFigures(version) })
+  const rest = forPrograms(await aws(settings, parts), allowedHosts)
+  const handler = httpEntry({ version, readiness, admin: admin.handle, rest })
   const opened: { readonly kind: Listening['kind']; readonly listener: HttpListener }[] = []
   const close = async (drainMs: number): Promise<void> => {
     readiness.drain()
+    admin.close()
     await Promise.all(opened.map(({ listener }) => listener.close(drainMs)))
   }
   try {
@@ -45,9 +54,9 @@ export async function frontEnds(settings: ServeSettings, parts: FrontEndParts): 
   return { listening: opened.map(({ kind, listener }) => ({ kind, url: listener.url })), close }
 }
 
-const nothingHere: HttpHandler = (request, response) => {
-  request.resume()
-  const text = JSON.stringify({ title: 'Nothing is served here.', status: 404 })
-  response.writeHead(404, { 'Content-Type': 'application/problem+json', 'Content-Length': Buffer.byteLength(text) })
-  response.end(text)
+async function aws({ aws: { region, account, limits, sixtySecondRules } }: ServeSettings, parts: FrontEndParts) {
+  const { port, clock, random, log, users } = parts
+  const sqs = await openSqs({ port, clock, random, region, account, awsLimits: limits, sixtySecondRules })
+  const authorize = verifySignatures({ keys: users, clock })
+  return awsFrontend({ services: [sqs], random, log, authorize, region, account })
 }

@@ -19,7 +19,12 @@ export interface ServeSettings {
   readonly insecure: boolean
   readonly allowedHosts: readonly string[]
   readonly connectionsMax: number
-  readonly aws: { readonly region: string; readonly account: string; readonly limits: boolean }
+  readonly aws: {
+    readonly region: string
+    readonly account: string
+    readonly limits: boolean
+    readonly sixtySecondRules: boolean
+  }
   readonly limits: Partial<Limits>
   readonly declarations: Partial<Declarations>
   /** Creates the user `admin` with a new token when there is no user yet. */
@@ -35,7 +40,7 @@ export const defaultServeSettings: ServeSettings = {
   insecure: false,
   allowedHosts: [],
   connectionsMax: 10_000,
-  aws: { region: 'us-east-1', account: '000000000000', limits: false },
+  aws: { region: 'us-east-1', account: '000000000000', limits: false, sixtySecondRules: false },
   limits: {},
   declarations: {},
   initAdmin: false,

@@ -1,5 +1,5 @@
 /** Small checks of values from outside. Every fault names the field; none shows a value that may be a secret. */
-import { SpindleError } from '../model/errors.ts'
+import { SpindleError } from './errors.ts'
 
 export type Check<T> = (value: unknown, field: string) => T
 

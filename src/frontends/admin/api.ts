@@ -1,0 +1,203 @@
+/**
+ * The admin API's types: what goes over /api/v1 as JSON. The dashboard and the command line import this file and nothing else
+ * of the server. Instants are wall milliseconds; what is absent is null. docs/concepts/admin-api.md lists the routes.
+ */
+import type { ExchangeSettings, Filter, HeadersMatch, QueueLifetime, RedriveView } from '../../broker/port.ts'
+import type { UserView } from '../../broker/users.ts'
+import type { ErrorCode } from '../../model/errors.ts'
+import type { AppendOutcome, Death, ExtendOutcome, MessageState, SettleOutcome } from '../../model/message.ts'
+import type { QueuePolicy } from '../../model/policy.ts'
+
+/** Every error, as RFC 9457 `application/problem+json`. */
+export interface Problem {
+  readonly title: string
+  readonly status: number
+  /** Of the error catalogue; absent for mistakes of HTTP alone. */
+  readonly code?: ErrorCode
+  readonly detail?: string
+}
+
+/** `next`: pass it as `after` (of messages: `cursor`) for the page that follows; null: that was the last. */
+export interface Page<T> {
+  readonly items: readonly T[]
+  readonly next: string | null
+}
+
+export interface QueueInfo {
+  readonly name: string
+  readonly policy: QueuePolicy
+  readonly lifetime: QueueLifetime
+  readonly delayed: number
+  readonly ready: number
+  readonly leased: number
+  readonly done: number
+  readonly dead: number
+  readonly bytes: number
+  readonly oldestReadyAtMs: number | null
+  readonly runP99Ms: number | null
+  /** Since the store was opened. */
+  readonly totals: {
+    readonly appended: number
+    readonly delivered: number
+    readonly acked: number
+    readonly released: number
+    readonly lost: number
+    readonly died: number
+  }
+}
+
+export interface QueueDeclaration {
+  readonly policy?: Partial<QueuePolicy>
+  readonly expect?: 'absent'
+}
+
+/** `text` and `json`: as it stands; `base64`: bytes that are no text. */
+export type BodyEncoding = 'text' | 'json' | 'base64'
+
+export interface MessageInfo {
+  readonly id: string
+  readonly queue: string
+  readonly state: MessageState
+  readonly body: string
+  readonly encoding: BodyEncoding
+  readonly bodyBytes: number
+  /** Is `body` only the beginning? */
+  readonly truncated: boolean
+  readonly type: string | null
+  readonly headers: Readonly<Record<string, string | number | boolean | { readonly base64: string }>>
+  readonly priority: number
+  readonly sequence: number
+  readonly groupId: string | null
+  readonly dedupId: string | null
+  readonly attempts: number
+  readonly deliveries: number
+  readonly enqueuedAtMs: number
+  readonly dueAtMs: number | null
+  readonly expiresAtMs: number | null
+  readonly firstLeasedAtMs: number | null
+  readonly endedAtMs: number | null
+  readonly history: readonly Death[]
+  readonly note: string | null
+  readonly kept: string | null
+}
+
+export interface DeliveredMessage extends MessageInfo {
+  readonly receipt: string
+}
+
+export interface MessageToSend {
+  readonly body: string
+  /** Default `text`. */
+  readonly encoding?: BodyEncoding
+  readonly type?: string
+  readonly headers?: Readonly<Record<string, string | number | boolean>>
+  readonly delayMs?: number
+  readonly ttlMs?: number
+  readonly priority?: number
+  readonly groupId?: string
+  readonly dedupId?: string
+  /** Only where it is published: the routing key. */
+  readonly key?: string
+}
+
+export interface ReceiveOrder {
+  /** 1 to 100. Default 1. */
+  readonly max?: number
+  /** 0 to 30,000. Default 0. */
+  readonly waitMs?: number
+  readonly leaseMs?: number
+  /** Acks as it leaves. Default false. */
+  readonly settleOnDelivery?: boolean
+  /** Default `ready`. */
+  readonly from?: 'ready' | 'dead' | 'delayed'
+}
+
+export type SettleOrder = { readonly receipt: string; readonly id?: string } & (
+  | { readonly how: 'ack' }
+  | { readonly how: 'release'; readonly delayMs?: number; readonly spend?: boolean; readonly note?: string }
+  | { readonly how: 'bury'; readonly reason?: string; readonly note?: string }
+)
+
+export interface BindingInfo {
+  readonly id: string
+  readonly target: { readonly kind: 'queue' | 'exchange'; readonly name: string }
+  readonly key: string
+  readonly headers?: HeadersMatch
+  readonly filter?: Filter
+  readonly attributes?: Readonly<Record<string, unknown>>
+}
+
+export interface ExchangeInfo {
+  readonly name: string
+  readonly settings: ExchangeSettings
+  readonly bindings: readonly BindingInfo[]
+}
+
+export interface BindingToPut {
+  readonly target: { readonly kind: 'queue' | 'exchange'; readonly name: string }
+  readonly key?: string
+  readonly headers?: HeadersMatch
+  readonly filter?: Filter
+}
+
+export interface RedriveOrder {
+  readonly from?: 'ready' | 'dead'
+  readonly target?: string
+  readonly ratePerSecond?: number
+}
+
+export interface UserToPut {
+  readonly tags?: readonly string[]
+  readonly grants?: UserView['grants']
+  readonly password?: string | null
+}
+
+/** Who asks, and what a page needs to write. */
+export interface SessionInfo {
+  /** null: nobody is known because there are no users. */
+  readonly user: string | null
+  readonly open: boolean
+  readonly version: string
+  /** A page sends it as `X-Spindle-Token` with each write; null for callers who have a token of their own. */
+  readonly writeToken: string | null
+}
+
+/** One event of `/api/v1/events`, and the answer of `/api/v1/stats`. */
+export interface Stats {
+  readonly atMs: number
+  /** The fullest, at most 500, without policies. */
+  readonly queues: readonly Omit<QueueInfo, 'policy' | 'lifetime'>[]
+  readonly queueCount: number
+  /** Of all queues. */
+  readonly sums: { readonly [field in 'delayed' | 'ready' | 'leased' | 'done' | 'dead' | 'bytes']: number }
+  readonly totals: QueueInfo['totals']
+  readonly process: ProcessFigures
+}
+
+export interface ProcessFigures {
+  readonly upSeconds: number
+  readonly cpuSeconds: number
+  readonly residentBytes: number
+  readonly heapBytes: number
+  readonly version: string
+}
+
+export interface SendAnswer {
+  readonly outcomes: readonly AppendOutcome[]
+}
+export interface PublishAnswer {
+  /** For each message one outcome a queue that takes it. */
+  readonly outcomes: readonly (readonly AppendOutcome[])[]
+}
+export interface SettleAnswer {
+  readonly outcomes: readonly SettleOutcome[]
+}
+export interface ExtendAnswer {
+  readonly outcomes: readonly ExtendOutcome[]
+}
+export interface PurgeAnswer {
+  readonly purged: number
+}
+
+export type RedriveInfo = RedriveView
+export type UserInfo = UserView

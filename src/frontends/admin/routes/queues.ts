@@ -1,0 +1,77 @@
+import type { MeasuredQueue } from '../../../broker/port.ts'
+import { wholeNumber } from '../../../model/checks.ts'
+import { SpindleError } from '../../../model/errors.ts'
+import { queryFlag, queryNumber, queueDeclaration } from '../orders.ts'
+import { NO_CONTENT, ok, type Route } from '../route.ts'
+import { queueInfo } from '../views.ts'
+
+const PAGE_MAX = 1_000
+const PAGE_DEFAULT = 100
+
+export const queueRoutes: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/queues',
+    async answer({ query, may }, { port }) {
+      const limit = queryNumber(query, 'limit', wholeNumber(1, PAGE_MAX)) ?? PAGE_DEFAULT
+      const after = query.get('after') ?? ''
+      const prefix = query.get('prefix') ?? ''
+      const visible = (await port.measure()).filter(
+        ({ queue }) => queue.startsWith(prefix) && queue > after && may('read', queue),
+      )
+      visible.sort((a, b) => (a.queue < b.queue ? -1 : 1))
+      const items = visible.slice(0, limit).map(queueInfo)
+      return ok({ items, next: visible.length > limit ? (items.at(-1)?.name ?? null) : null })
+    },
+  },
+  {
+    method: 'GET',
+    path: '/queues/:queue',
+    async answer({ name, need }, { port }) {
+      const queue = name('queue')
+      need('read', queue)
+      return ok(queueInfo(theOne(await port.measure([queue]), queue)))
+    },
+  },
+  {
+    method: 'PUT',
+    path: '/queues/:queue',
+    async answer({ name, need, body }, { port }) {
+      const queue = name('queue')
+      need('configure', queue)
+      const { policy = {}, expect } = queueDeclaration(body)
+      // What dies here is written there.
+      if (policy.onDeath?.kind === 'deadLetter') need('write', policy.onDeath.queue)
+      if (policy.onDeath?.kind === 'exchange') need('write', policy.onDeath.exchange)
+      for (const to of policy.failedEventsTo ?? []) need('write', to)
+      await port.declareQueue(queue, policy, expect === undefined ? {} : { expect })
+      return ok(queueInfo(theOne(await port.measure([queue]), queue)))
+    },
+  },
+  {
+    method: 'DELETE',
+    path: '/queues/:queue',
+    async answer({ name, need, query }, { port }) {
+      const queue = name('queue')
+      need('configure', queue)
+      if (await port.deleteQueue(queue, { ifEmpty: queryFlag(query, 'ifEmpty') })) return NO_CONTENT
+      throw new SpindleError('no-such-queue', `delete '${queue}'`)
+    },
+  },
+  {
+    method: 'POST',
+    path: '/queues/:queue/purge',
+    async answer({ name, need }, { port }) {
+      const queue = name('queue')
+      need('configure', queue)
+      theOne(await port.measure([queue]), queue)
+      return ok({ purged: await port.purge(queue) })
+    },
+  },
+]
+
+function theOne(measures: readonly MeasuredQueue[], queue: string): MeasuredQueue {
+  const [measure] = measures
+  if (measure !== undefined) return measure
+  throw new SpindleError('no-such-queue', `look at '${queue}'`)
+}
