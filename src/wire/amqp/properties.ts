@@ -45,8 +45,9 @@ const APP_ID = 0x0008
 const CLUSTER_ID = 0x0004
 const UNUSED = 0x0003
 
-/** Flags of properties that the broker itself acts on: headers, priority, reply-to, expiration, user-id. */
-export const ACTED_ON: number = HEADERS | PRIORITY | REPLY_TO | EXPIRATION | USER_ID
+/** Flags of properties that the broker itself acts on, besides some of the headers. */
+export const ACTED_ON: number = PRIORITY | REPLY_TO | EXPIRATION | USER_ID
+export const HAS_HEADERS: number = HEADERS
 
 /** `bytes` from `at` to `end`: flags and list. Throws `WireError` 502 when they do not fit. */
 export function readProperties(bytes: Buffer, at = 0, end: number = bytes.length): Properties {
@@ -110,4 +111,34 @@ function flagsOf(properties: Properties): number {
     (properties.appId === undefined ? 0 : APP_ID) |
     (properties.clusterId === undefined ? 0 : CLUSTER_ID)
   )
+}
+
+/** Walks flags and list without reading them; the flags. Throws `WireError` 502 exactly when `readProperties` would. */
+export function checkProperties(bytes: Buffer, at: number, end: number): number {
+  if (end - at < 2) throw new WireError(502, 'a content header is too short')
+  const flags = ((bytes[at] as number) << 8) | (bytes[at + 1] as number)
+  if ((flags & UNUSED) !== 0) throw new WireError(502, `the content header has the unknown flags ${flags & UNUSED}`)
+  let next = at + 2
+  if (flags & CONTENT_TYPE) next += 1 + (bytes[next] ?? 0)
+  if (flags & CONTENT_ENCODING) next += 1 + (bytes[next] ?? 0)
+  if (flags & HEADERS) {
+    // A table may hold anything: it is read once here, so that nobody reads nonsense later.
+    if (next > end) throw new WireError(502, 'the content header is cut short')
+    const reader = new ByteReader(bytes, next, end)
+    readTable(reader)
+    next = reader.at
+  }
+  if (flags & DELIVERY_MODE) next += 1
+  if (flags & PRIORITY) next += 1
+  if (flags & CORRELATION_ID) next += 1 + (bytes[next] ?? 0)
+  if (flags & REPLY_TO) next += 1 + (bytes[next] ?? 0)
+  if (flags & EXPIRATION) next += 1 + (bytes[next] ?? 0)
+  if (flags & MESSAGE_ID) next += 1 + (bytes[next] ?? 0)
+  if (flags & TIMESTAMP) next += 8
+  if (flags & TYPE) next += 1 + (bytes[next] ?? 0)
+  if (flags & USER_ID) next += 1 + (bytes[next] ?? 0)
+  if (flags & APP_ID) next += 1 + (bytes[next] ?? 0)
+  if (flags & CLUSTER_ID) next += 1 + (bytes[next] ?? 0)
+  if (next !== end) throw new WireError(502, `the content header ends ${end - next} bytes off`)
+  return flags
 }

@@ -1,0 +1,170 @@
+/** What the connections of one listener share: the store, the feeds of its queues, the exchanges it knows, and its holder. */
+import type { Port } from '../../broker/port.ts'
+import type { Users } from '../../broker/users.ts'
+import type { Limits } from '../../model/limits.ts'
+import type { Clock, Timer } from '../../runtime/clock.ts'
+import type { Log } from '../../runtime/log.ts'
+import type { Random } from '../../runtime/random.ts'
+import { BufferPool } from '../../wire/amqp/buffer-pool.ts'
+import { textOf } from '../../wire/amqp/field-table.ts'
+import type { AmqpLimits } from './amqp-limits.ts'
+import { allQueues, queueKey } from './definitions.ts'
+import { ExchangeCache } from './exchanges.ts'
+import { type QueueDefinition, wholeOf } from './queue-arguments.ts'
+import { QueueFeed } from './queue-feed.ts'
+import type { Registry } from './registry.ts'
+
+export interface HubParts {
+  readonly port: Port
+  readonly users: Users
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly limits: Limits
+  readonly amqpLimits: AmqpLimits
+  readonly registry: Registry
+}
+
+/** How long leases outlive this process, and how often that is put off, ms. */
+const HOLDER_TTL_MS = 30_000
+const HOLDER_RENEWAL_MS = 8_000
+const DELETED_CHANNEL = 'spindle/amqp/queue-deleted'
+const BUFFER_BYTES = 65_536
+const BUFFERS_KEPT_MAX = 256
+
+/** Takes an answer to a request: the consumer of a direct reply-to. */
+export interface ReplyTaker {
+  reply(head: Uint8Array, body: Uint8Array): void
+}
+
+export class Hub {
+  readonly parts: HubParts
+  readonly exchanges: ExchangeCache
+  readonly pool: BufferPool = new BufferPool({ bufferBytes: BUFFER_BYTES, keepMax: BUFFERS_KEPT_MAX })
+  /** Names this process among those that lease from the store. */
+  readonly holder: string
+  /** By the token in `amq.rabbitmq.reply-to.TOKEN`. */
+  readonly replies: Map<string, ReplyTaker> = new Map()
+  readonly #feeds = new Map<string, QueueFeed>()
+  /** Holders of connections with exclusive queues. */
+  readonly #owners = new Set<string>()
+  readonly #unlisten: () => void
+  #renewal: Timer | undefined
+  #names = 0
+
+  constructor(parts: HubParts) {
+    this.parts = parts
+    this.holder = `amqp/${this.token(9)}`
+    this.exchanges = new ExchangeCache(parts.port)
+    this.#unlisten = parts.port.listen(DELETED_CHANNEL, (queue) => {
+      this.#feeds.get(Buffer.from(queue).toString('utf8'))?.gone()
+    })
+  }
+
+  async start(): Promise<void> {
+    await this.#dropTransient()
+    await this.#renew()
+  }
+
+  /** Gives back what is leased and not answered. */
+  async close(): Promise<void> {
+    this.#renewal?.cancel()
+    this.#unlisten()
+    this.exchanges.close()
+    await this.parts.port.releaseHolder(this.holder)
+  }
+
+  /** Unguessable, of characters that stand in a queue name. */
+  token(bytes: number): string {
+    return Buffer.from(this.parts.random.bytes(bytes)).toString('base64url')
+  }
+
+  /** Unique in this process. */
+  nextName(): string {
+    return `${this.holder}/${++this.#names}`
+  }
+
+  own(owner: string): Promise<void> {
+    this.#owners.add(owner)
+    return this.parts.port.renewHolder(owner, HOLDER_TTL_MS)
+  }
+
+  disown(owner: string): void {
+    if (!this.#owners.delete(owner)) return
+    this.parts.port.releaseHolder(owner).catch((fault: unknown) => {
+      this.parts.log.warn('the exclusive queues of a closed AMQP connection stay until its holder runs out', { fault })
+    })
+  }
+
+  feed(queue: string): QueueFeed | undefined {
+    return this.#feeds.get(queue)
+  }
+
+  /** The feed of a queue that exists. */
+  feedFor(queue: string, definition: QueueDefinition): QueueFeed {
+    const known = this.#feeds.get(queue)
+    if (known !== undefined) return known
+    const feed: QueueFeed = new QueueFeed({
+      port: this.parts.port,
+      log: this.parts.log,
+      queue,
+      holder: this.holder,
+      idleMs: wholeOf(definition.arguments.get('x-expires')),
+      countsDeliveries: textOf(definition.arguments.get('x-queue-type')) === 'quorum',
+      singleActive: isSingleActive(definition),
+      ended: (ended, why) => {
+        if (this.#feeds.get(queue) === ended) this.#feeds.delete(queue)
+        if (why === 'unused' && definition.autoDelete) void this.#deleteUnused(queue)
+      },
+    })
+    this.#feeds.set(queue, feed)
+    return feed
+  }
+
+  /** Deletes the queue, its record, and tells its consumers, here and in other processes. */
+  async deleteQueue(queue: string, options: { readonly ifEmpty?: boolean } = {}): Promise<boolean> {
+    const records = [{ key: queueKey(queue), value: null }]
+    const deleted = await this.parts.port.deleteQueue(queue, { ...options, records })
+    if (deleted) this.parts.port.announce(DELETED_CHANNEL, Buffer.from(queue))
+    this.#feeds.get(queue)?.gone()
+    // Exchanges may have gone with their last binding.
+    this.exchanges.changed()
+    return deleted
+  }
+
+  async #deleteUnused(queue: string): Promise<void> {
+    try {
+      await this.deleteQueue(queue)
+    } catch (fault) {
+      this.parts.log.warn('an unused auto-delete queue could not be deleted', { queue, fault })
+    }
+  }
+
+  /** Queues that were not to outlive the broker, and did since it died. */
+  async #dropTransient(): Promise<void> {
+    const { port } = this.parts
+    for await (const { queue, definition } of allQueues(port)) {
+      if (!definition.durable || definition.owner !== undefined) await this.deleteQueue(queue)
+    }
+    for (const { exchange, settings } of await port.listExchanges()) {
+      const amqp = settings.attributes['amqp'] as { readonly durable?: unknown } | undefined
+      if (amqp?.durable === false) await port.deleteExchange(exchange)
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const { port, clock, log } = this.parts
+    try {
+      await port.renewHolder(this.holder, HOLDER_TTL_MS)
+      for (const owner of this.#owners) await port.renewHolder(owner, HOLDER_TTL_MS)
+    } catch (fault) {
+      log.warn('the leases of AMQP consumers could not be renewed', { fault })
+    }
+    this.#renewal = clock.setTimer(HOLDER_RENEWAL_MS, () => void this.#renew())
+  }
+}
+
+function isSingleActive({ arguments: args }: QueueDefinition): boolean {
+  const field = args.get('x-single-active-consumer')
+  return field?.type === 't' && field.value
+}

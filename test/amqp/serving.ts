@@ -1,0 +1,46 @@
+import amqp, { type ChannelModel } from 'amqplib'
+import { onTestFinished } from 'vitest'
+import { StoredUsers } from '../../src/broker/users.ts'
+import type { AmqpLimits } from '../../src/frontends/amqp/amqp-limits.ts'
+import { type AmqpListener, listenAmqp } from '../../src/frontends/amqp/listen.ts'
+import { defaultLimits } from '../../src/model/limits.ts'
+import { type Log, silentLog } from '../../src/runtime/log.ts'
+import { seededRandom } from '../../src/runtime/random.ts'
+import { startedBroker } from '../broker/started.ts'
+
+/** AMQP over the reference engine, on a clock that the test moves, behind a real socket; gone with the test. */
+export async function servedAmqp(options: { amqpLimits?: Partial<AmqpLimits>; log?: Log } = {}) {
+  const { broker, clock } = await startedBroker()
+  const { log = silentLog, amqpLimits = {} } = options
+  const random = seededRandom(11)
+  const users = await StoredUsers.open({ port: broker, clock, random, log })
+  const listener: AmqpListener = await listenAmqp({
+    port: broker,
+    users,
+    clock,
+    random,
+    log,
+    limits: defaultLimits,
+    amqpLimits,
+    host: '127.0.0.1',
+    listenPort: 0,
+  })
+  onTestFinished(async () => {
+    const closed = listener.close({ drainMs: 1_000 })
+    clock.advance(1_000)
+    await closed
+    users.close()
+    await broker.close()
+  })
+  const { port } = listener.address
+  return { broker, clock, users, listener, port, url: `amqp://guest:guest@127.0.0.1:${port}` }
+}
+
+/** A connection of amqplib, closed with the test. What the server closes it with is `faults`. */
+export async function connected(url: string) {
+  const connection: ChannelModel = await amqp.connect(url)
+  const faults: Error[] = []
+  connection.on('error', (error: Error) => faults.push(error))
+  onTestFinished(() => connection.close().catch(() => {}))
+  return { connection, faults }
+}
