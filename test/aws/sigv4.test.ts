@@ -324,6 +324,22 @@ describe('a signed request', () => {
   })
 })
 
+it('lets the links of SNS be followed without a signature, as somebody who may nothing', () => {
+  const follow = (url: string, method = 'GET') => asked({ method, url, headers: { host: 'x' } })
+  const confirm = '/?Action=ConfirmSubscription&TopicArn=a&Token=t'
+  expect(authorize(follow(confirm))?.may('read', 'anything')).toBe(false)
+  expect(authorize(follow('/?Action=Unsubscribe&SubscriptionArn=a&Token=t'))?.name).toBe('anonymous')
+  for (const url of [
+    '/?Action=Unsubscribe&SubscriptionArn=a',
+    '/?Action=Publish&Token=t',
+    '/?Action=Publish&Action=Unsubscribe&Token=t',
+  ]) {
+    expect(refusal(follow(url)).code).toBe('MissingAuthenticationToken')
+  }
+  expect(refusal(follow(confirm, 'POST')).code).toBe('MissingAuthenticationToken')
+  expect(refusal({ ...follow(confirm), service: 'sqs' }).code).toBe('MissingAuthenticationToken')
+})
+
 describe('a presigned URL', () => {
   async function presigned(expiresIn = 900, url = '/?Action=ListTopics') {
     const signer = new SignatureV4({

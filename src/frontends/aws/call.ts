@@ -56,4 +56,11 @@ export interface AwsService {
   readonly errorPrefix: string
   readonly actions: Readonly<Record<string, ActionShape>>
   answer(call: AwsCall): Promise<AwsAnswer>
+  /** What it serves to everybody under a path of its own, unsigned; undefined: nothing. Asked of GET requests without a query. */
+  page?(path: string): Promise<ServedPage | undefined>
+}
+
+export interface ServedPage {
+  readonly contentType: string
+  readonly text: string
 }

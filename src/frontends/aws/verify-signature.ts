@@ -7,6 +7,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../../runtime/clock.ts'
 import { AwsError } from '../../wire/aws/error.ts'
+import { readForm } from '../../wire/aws/form.ts'
 import { mismatch, readSignature, type Signature } from '../../wire/aws/signature.ts'
 import {
   amzDateOf,
@@ -52,7 +53,10 @@ export function verifySignatures({ keys, clock }: { readonly keys: AccessKeys; r
     if (!keys.configured()) return undefined
     const [path, query] = splitUrl(request.url)
     const signature = readSignature({ headers: request.headers, query })
-    if (signature === undefined) throw missing()
+    if (signature === undefined) {
+      if (followsLink(request, query)) return nobody
+      throw missing()
+    }
     checkScope(signature, request.service)
     checkDate(signature, clock.wallMs())
     const payloadHash = checkPayload(signature, request)
@@ -81,6 +85,17 @@ export function verifySignatures({ keys, clock }: { readonly keys: AccessKeys; r
     }
     return key
   }
+}
+
+/** May do nothing by itself; what its token allows is the action's to judge. */
+const nobody: AwsIdentity = { name: 'anonymous', may: () => false }
+
+/** The links in messages of SNS carry a token instead of a signature. */
+function followsLink({ method, service }: SignedRequest, query: string): boolean {
+  if (method !== 'GET' || service !== 'sns' || !query.includes('Token=')) return false
+  const fields = readForm(query)
+  const action = fields.find(([name]) => name === 'Action')?.[1]
+  return action === 'ConfirmSubscription' || (action === 'Unsubscribe' && fields.some(([name]) => name === 'Token'))
 }
 
 function splitUrl(url: string): readonly [path: string, query: string] {
