@@ -1,13 +1,19 @@
 /** Spindle: what an application imports. */
 
-export { FAILED_TOPIC } from './broker/port.ts'
+export { type ExchangeKind, FAILED_TOPIC, type Filter, type HeadersMatch, type RedriveView } from './broker/port.ts'
 export type {
+  BindOptions,
+  Exchange,
+  ExchangeInput,
   Headers,
   HeaderValue,
   Message,
   PolicyInput,
+  PublishOptions,
   Queue,
   ReceiveOptions,
+  Redrive,
+  RedriveOptions,
   SendOptions,
   Topic,
   Transaction,

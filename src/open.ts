@@ -32,7 +32,7 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Spin
   const limits = { ...defaultLimits, ...options.limits }
   const parts = { clock, random, log, limits }
   const port = await openPort(url, parts)
-  return new Spindle({ url, port, tasks: createTasks({ port, ...parts }) })
+  return new Spindle({ url, port, clock, tasks: createTasks({ port, ...parts }) })
 }
 
 interface Parts {

@@ -1,12 +1,13 @@
 /** What `open()` resolves to: queues, topics, transactions and tasks over one port. */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Port } from './broker/port.ts'
-import type { PolicyInput, Queue, Topic, Transaction } from './client/api.ts'
+import type { Exchange, ExchangeInput, PolicyInput, Queue, Topic, Transaction } from './client/api.ts'
+import { PortExchange } from './client/exchange.ts'
 import { PortQueue } from './client/queue.ts'
-import { PortTopic } from './client/topic.ts'
 import { StepTransaction } from './client/transaction.ts'
 import type { QueueMeasure } from './engine/engine.ts'
 import type { MessageId, MessageView } from './model/message.ts'
+import type { Clock } from './runtime/clock.ts'
 import type { TaskClient } from './tasks/client.ts'
 import type { QueueScheduleOptions, Schedule, ScheduleView, TaskScheduleOptions } from './tasks/schedules/types.ts'
 import type { AnyTask, EnqueueOptions, Job, TaskDefinition, Worker, WorkOptions } from './tasks/types.ts'
@@ -16,11 +17,18 @@ export class Spindle {
   readonly url: string
   readonly #port: Port
   readonly #tasks: TaskClient
+  readonly #clock: Clock
 
-  constructor(parts: { readonly url: string; readonly port: Port; readonly tasks: TaskClient }) {
+  constructor(parts: {
+    readonly url: string
+    readonly port: Port
+    readonly tasks: TaskClient
+    readonly clock: Clock
+  }) {
     this.url = parts.url
     this.#port = parts.port
     this.#tasks = parts.tasks
+    this.#clock = parts.clock
   }
 
   /** The port underneath, for front ends and other libraries; applications have no need of it. */
@@ -31,13 +39,22 @@ export class Spindle {
   /** Declares the queue (idempotent; the fields given replace the ones in force) and hands it out, typed by its bodies. */
   async queue<T = unknown>(name: string, policy: PolicyInput = {}): Promise<Queue<T>> {
     await this.#port.declareQueue(name, policy)
-    return new PortQueue<T>(this.#port, name)
+    return new PortQueue<T>(this.#port, name, this.#clock)
   }
 
   /** Declares the topic (idempotent). Bind queues to it; each published message is stored in all of them, in one commit. */
   async topic<T = unknown>(name: string): Promise<Topic<T>> {
     await this.#port.declareExchange(name, { kind: 'fanout' })
-    return new PortTopic<T>(this.#port, name)
+    return new PortExchange<T>(this.#port, name, 'fanout')
+  }
+
+  /**
+   * Declares the exchange (idempotent; the settings given replace the ones in force, but its kind stays: `exchange-exists`) and hands it
+   * out. Bind queues and other exchanges to it; docs/concepts/routing.md says what each kind of exchange looks at.
+   */
+  async exchange<T = unknown>(name: string, settings: ExchangeInput = {}): Promise<Exchange<T>> {
+    const { kind } = await this.#port.declareExchange(name, settings)
+    return new PortExchange<T>(this.#port, name, kind)
   }
 
   /**

@@ -47,6 +47,10 @@ export class LeasedMessage<T> implements Message<T> {
     return this.#decodedHead.type
   }
 
+  get key(): string | undefined {
+    return this.#decodedHead.key
+  }
+
   get group(): string | undefined {
     return this.#delivery.groupId
   }

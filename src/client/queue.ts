@@ -1,9 +1,11 @@
-import type { BrowsePage, Port, QueueMeasure, ReceiveRequest } from '../broker/port.ts'
+import type { BrowsePage, Port, PublishedMessage, QueueMeasure, ReceiveRequest } from '../broker/port.ts'
 import { encodeContent } from '../model/content.ts'
 import { SpindleError } from '../model/errors.ts'
 import type { AppendOutcome, MessageId, MessageState, NewMessage, Receipt, SettleOutcome } from '../model/message.ts'
-import type { Message, Queue, ReceiveOptions, SendOptions } from './api.ts'
+import { type Clock, systemClock } from '../runtime/clock.ts'
+import type { Message, PublishOptions, Queue, ReceiveOptions, Redrive, RedriveOptions, SendOptions } from './api.ts'
 import { LeasedMessage } from './leased-message.ts'
+import { PortRedrive } from './redrive.ts'
 
 /** How long one turn of `messages()` waits at the broker before it asks again, ms. */
 const WAIT_TURN_MS = 20_000
@@ -13,10 +15,12 @@ const ACK = { kind: 'ack' } as const
 export class PortQueue<T> implements Queue<T> {
   readonly name: string
   readonly #port: Port
+  readonly #clock: Clock
 
-  constructor(port: Port, name: string) {
+  constructor(port: Port, name: string, clock: Clock = systemClock) {
     this.#port = port
     this.name = name
+    this.#clock = clock
   }
 
   send(body: T, options?: SendOptions): Promise<MessageId> {
@@ -96,14 +100,34 @@ export class PortQueue<T> implements Queue<T> {
   delete(): Promise<boolean> {
     return this.#port.deleteQueue(this.name)
   }
+
+  async redrive({ to, from, ratePerSecond }: RedriveOptions = {}): Promise<Redrive> {
+    const view = await this.#port.startRedrive({
+      source: this.name,
+      ...(to === undefined ? {} : { target: typeof to === 'string' ? to : to.name }),
+      ...(from === undefined ? {} : { from }),
+      ...(ratePerSecond === undefined ? {} : { ratePerSecond }),
+    })
+    return new PortRedrive({ port: this.#port, clock: this.#clock, view })
+  }
+}
+
+/** The message that an application's `publish` means. */
+export function publishedMessage(body: unknown, options: PublishOptions = NO_OPTIONS): PublishedMessage {
+  const { key, keys } = options
+  const message = newMessage(body, options)
+  if (key === undefined && keys === undefined) return message
+  const routing = { ...(key === undefined ? undefined : { key }), ...(keys === undefined ? undefined : { keys }) }
+  return { ...message, routing }
 }
 
 /** The message that an application's `send` means. */
-export function newMessage(body: unknown, options: SendOptions = NO_OPTIONS): NewMessage {
+export function newMessage(body: unknown, options: SendOptions & { readonly key?: string } = NO_OPTIONS): NewMessage {
   if (options === NO_OPTIONS) return { content: encodeContent(body) } // the common case, without a copy of anything
-  const { type, headers } = options
+  const { type, key, headers } = options
   const content = encodeContent(body, {
     ...(type === undefined ? undefined : { type }),
+    ...(key === undefined ? undefined : { key }),
     ...(headers === undefined ? undefined : { headers }),
   })
   const { delayMs, priority, group, dedupId, ttlMs } = options

@@ -1,7 +1,7 @@
 import type { Port, Step } from '../broker/port.ts'
 import type { Receipt } from '../model/message.ts'
-import type { Queue, SendOptions, Topic, Transaction } from './api.ts'
-import { newMessage } from './queue.ts'
+import type { Exchange, PublishOptions, Queue, SendOptions, Topic, Transaction } from './api.ts'
+import { newMessage, publishedMessage } from './queue.ts'
 
 /** Gathers steps; `commit` carries them out as one unit. */
 export class StepTransaction implements Transaction {
@@ -11,8 +11,8 @@ export class StepTransaction implements Transaction {
     this.#steps.push({ kind: 'append', queue: queue.name, message: newMessage(body, options) })
   }
 
-  publish<T>(topic: Topic<T>, body: T, options?: SendOptions): void {
-    this.#steps.push({ kind: 'publish', exchange: topic.name, message: newMessage(body, options) })
+  publish<T>(to: Topic<T> | Exchange<T>, body: T, options?: PublishOptions): void {
+    this.#steps.push({ kind: 'publish', exchange: to.name, message: publishedMessage(body, options) })
   }
 
   ack(message: { readonly receipt: Receipt }): void {

@@ -1,5 +1,5 @@
 /** Compiled by `npm test` (types), never run: each `@ts-expect-error` must be an error. */
-import type { Message, MessageId, Queue, Spindle, Topic } from '../../src/index.ts'
+import type { Exchange, Message, MessageId, Queue, Redrive, Spindle, Topic } from '../../src/index.ts'
 
 interface Order {
   readonly id: string
@@ -51,4 +51,27 @@ export async function policiesAreChecked(spindle: Spindle): Promise<void> {
   await spindle.queue('q', { onDeath: { kind: 'deadLetter' } })
   // @ts-expect-error no such field
   await spindle.queue('q', { visibilityTimeout: 30 })
+}
+
+export async function exchangesKeepTheType(spindle: Spindle): Promise<void> {
+  const sold: Exchange<Order> = await spindle.exchange<Order>('sold', { kind: 'topic', alternate: 'rest' })
+  const [orders, names] = [await spindle.queue<Order>('orders'), await spindle.queue<string>('names')]
+  await sold.bind(orders, { key: 'order.*', filter: { scope: 'body', policy: { amount: [{ numeric: ['>', 5] }] } } })
+  await sold.bind(await spindle.exchange<Order>('other'))
+  // @ts-expect-error a queue of strings cannot receive orders
+  await sold.bind(names, { key: '#' })
+  // @ts-expect-error no such mode
+  await sold.bind(orders, { headers: { mode: 'some', values: {} } })
+  // @ts-expect-error a scope is headers or body
+  await sold.bind(orders, { filter: { scope: 'attributes', policy: {} } })
+  await sold.publish({ id: 'o-1', amount: 3 }, { key: 'order.paid', keys: ['audit'] })
+  // @ts-expect-error an amount is a number
+  await sold.publish({ id: 'o-1', amount: '3' }, { key: 'order.paid' })
+  // @ts-expect-error no such kind
+  await spindle.exchange('sold', { kind: 'random' })
+  const redrive: Redrive = await orders.redrive({ to: orders, ratePerSecond: 5 })
+  const moved: number = (await redrive.done()).moved
+  // @ts-expect-error a rate is a number
+  await orders.redrive({ ratePerSecond: '5/s' })
+  void moved
 }
