@@ -46,7 +46,8 @@ export async function served(options: { authorize?: Authorize; outbound?: Outbou
     server.closeAllConnections()
     await new Promise((closed) => server.close(closed))
     await broker.close()
-    if (faults.length > 0) throw new Error(`faults were told as InternalFailure: ${JSON.stringify(faults.map(faultText))}`)
+    if (faults.length > 0)
+      throw new Error(`faults were told as InternalFailure: ${JSON.stringify(faults.map(faultText))}`)
   })
   return { endpoint, clock, broker, sns, client: snsClient(endpoint), queues: sqsClient(endpoint) }
 }

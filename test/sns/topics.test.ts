@@ -49,10 +49,14 @@ describe('topics', () => {
     await broker.declareExchange('amq.fanout', { kind: 'fanout' })
     const arn = 'arn:aws:sns:us-east-1:000000000000:made-elsewhere'
     expect((await client.send(new ListTopicsCommand({}))).Topics).toEqual([{ TopicArn: arn }])
-    await client.send(new SetTopicAttributesCommand({ TopicArn: arn, AttributeName: 'DisplayName', AttributeValue: 'D' }))
+    await client.send(
+      new SetTopicAttributesCommand({ TopicArn: arn, AttributeName: 'DisplayName', AttributeValue: 'D' }),
+    )
     const [view] = await broker.listExchanges(['made-elsewhere'])
     expect(view?.settings.attributes).toMatchObject({ x: 1, sns: { attributes: { DisplayName: 'D' } } })
-    await expect(client.send(new CreateTopicCommand({ Name: 'not-a-topic' }))).rejects.toThrow(InvalidParameterException)
+    await expect(client.send(new CreateTopicCommand({ Name: 'not-a-topic' }))).rejects.toThrow(
+      InvalidParameterException,
+    )
   })
 
   it('with other attributes or tags are other topics', async () => {
@@ -141,7 +145,12 @@ describe('topics', () => {
     const { client } = await served()
     const get = (TopicArn: string) => client.send(new GetTopicAttributesCommand({ TopicArn }))
     await expect(get('orders')).rejects.toThrow('TopicArn Reason: An ARN must have at least 6 elements, not 1')
-    for (const arn of ['arn:aws:sqs:us-east-1:000000000000:x', 'arn:aws:sns:us-east-1:1:x', `${ARN}/../x`, `${ARN}:x:y`]) {
+    for (const arn of [
+      'arn:aws:sqs:us-east-1:000000000000:x',
+      'arn:aws:sns:us-east-1:1:x',
+      `${ARN}/../x`,
+      `${ARN}:x:y`,
+    ]) {
       await expect(get(arn)).rejects.toThrow('Invalid parameter: TopicArn')
     }
     await expect(get(`${ARN}-gone`)).rejects.toThrow('Topic does not exist')
@@ -161,7 +170,9 @@ describe('tags', () => {
       { Key: 'a', Value: '2' },
       { Key: '__proto__', Value: 'p' },
     ])
-    await expect(tag({ Key: 'x', Value: '1' }, { Key: 'x', Value: '2' })).rejects.toThrow('Duplicated keys are not allowed.')
+    await expect(tag({ Key: 'x', Value: '1' }, { Key: 'x', Value: '2' })).rejects.toThrow(
+      'Duplicated keys are not allowed.',
+    )
     await expect(tag({ Key: 'aws:x', Value: '1' })).rejects.toThrow(InvalidParameterException)
     const many = Array.from({ length: 49 }, (_, i) => ({ Key: `k${i}`, Value: '' }))
     await expect(tag(...many)).rejects.toThrow(TagLimitExceededException)
