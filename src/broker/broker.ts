@@ -1,5 +1,5 @@
 /** The broker: the port over one engine. It composes; each part decides. */
-import type { BrowsePage, BrowseRequest, Engine, Outcome, StoredRecord } from '../engine/engine.ts'
+import type { BrowsePage, BrowseRequest, DirectEngine, Engine, Outcome, StoredRecord } from '../engine/engine.ts'
 import { SpindleError } from '../model/errors.ts'
 import { defaultLimits, type Limits } from '../model/limits.ts'
 import type {
@@ -19,6 +19,7 @@ import type { Log } from '../runtime/log.ts'
 import { Announcer } from './announcer.ts'
 import { Catalog } from './catalog.ts'
 import { DeadLetterer } from './dead-letterer.ts'
+import { Direct } from './direct.ts'
 import { Dispatcher } from './dispatcher.ts'
 import type {
   DeclareExchangeOptions,
@@ -46,6 +47,7 @@ import { Sweeper } from './sweeper.ts'
 const NOTHING = new Uint8Array(0)
 
 export class Broker implements Port {
+  readonly direct: Direct | undefined
   readonly #engine: Engine
   readonly #limits: Limits
   readonly #announcer = new Announcer()
@@ -101,6 +103,21 @@ export class Broker implements Port {
         this.#expect(queue, message.delayMs, message.ttlMs)
         this.#announcer.announceMessage(id)
       },
+    })
+    this.direct = engine.direct && this.#direct(engine.direct)
+  }
+
+  #direct(engine: DirectEngine): Direct {
+    return new Direct({
+      engine,
+      admit: (message, queue) => {
+        this.#expect(queue, message.delayMs, message.ttlMs)
+        return this.#publisher.admit(message, queue)
+      },
+      check: (request) => this.#check(request),
+      delivered: (deliveries, request) => this.#delivered(deliveries, request),
+      settling: (settlement) => this.#settling(settlement),
+      settled: (settlement) => this.#settled(settlement),
     })
   }
 
@@ -182,20 +199,26 @@ export class Broker implements Port {
   }
 
   receive(request: ReceiveRequest, signal?: AbortSignal): Promise<Delivery[]> {
-    const { max, waitMs = 0 } = request
-    if (!Number.isInteger(max) || max < 1 || max > this.#limits.receiveMax) {
-      return Promise.reject(invalid(request.queue, `max is ${max} but must be 1 to ${this.#limits.receiveMax}`))
+    return faultsAsRejections(() => {
+      this.#check(request)
+      return this.#dispatcher.receive(request, signal)
+    })
+  }
+
+  #check({ queue, max, waitMs = 0 }: ReceiveRequest): void {
+    const { receiveMax } = this.#limits
+    if (!Number.isInteger(max) || max < 1 || max > receiveMax) {
+      throw invalid(queue, `max is ${max} but must be 1 to ${receiveMax}`)
     }
-    if (!(waitMs >= 0)) return Promise.reject(invalid(request.queue, `waitMs is ${waitMs} but must be 0 or more`))
-    return this.#dispatcher.receive(request, signal)
+    if (!(waitMs >= 0)) throw invalid(queue, `waitMs is ${waitMs} but must be 0 or more`)
   }
 
   settle(settlements: readonly SettleRequest[]): Promise<SettleOutcome[]> {
     return faultsAsRejections(() => {
-      this.#settling(settlements)
+      for (const settlement of settlements) this.#settling(settlement)
       const units = settlements.map(({ receipt, how }) => ({ ops: [{ kind: 'settle', receipt, how } as const] }))
       return this.#engine.commit(units).then((outcomes) => {
-        this.#settled(settlements)
+        for (const settlement of settlements) this.#settled(settlement)
         return outcomes.map(settleOutcome)
       })
     })
@@ -218,9 +241,9 @@ export class Broker implements Port {
   transact(steps: readonly Step[], options?: { readonly relaxed?: boolean }): Promise<Outcome[]> {
     const settlements = steps.filter((step) => step.kind === 'settle')
     return faultsAsRejections(() => {
-      this.#settling(settlements)
+      for (const settlement of settlements) this.#settling(settlement)
       return this.#publisher.transact(steps, options).then((outcomes) => {
-        this.#settled(settlements)
+        for (const settlement of settlements) this.#settled(settlement)
         return outcomes
       })
     })
@@ -291,16 +314,14 @@ export class Broker implements Port {
     if (ofGroups !== undefined && ofGroups !== null) this.#sweeper.expect(ofGroups.perMs / ofGroups.tokens)
   }
 
-  #settling(settlements: readonly SettleRequest[]): void {
-    for (const { receipt, how } of settlements) {
-      this.#runTimes.settled(receipt)
-      if (how.kind === 'release' && how.delayMs !== undefined) this.#sweeper.expect(how.delayMs)
-      else if (how.kind === 'ack' && how.retainMs !== undefined) this.#sweeper.expect(how.retainMs)
-    }
+  #settling({ receipt, how }: SettleRequest): void {
+    this.#runTimes.settled(receipt)
+    if (how.kind === 'release' && how.delayMs !== undefined) this.#sweeper.expect(how.delayMs)
+    else if (how.kind === 'ack' && how.retainMs !== undefined) this.#sweeper.expect(how.retainMs)
   }
 
-  #settled(settlements: readonly SettleRequest[]): void {
-    for (const { id } of settlements) if (id !== undefined) this.#announcer.announceMessage(id)
+  #settled({ id }: SettleRequest): void {
+    if (id !== undefined) this.#announcer.announceMessage(id)
   }
 
   /** Wakes the sweeper in time for what this append will need. */

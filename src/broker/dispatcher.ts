@@ -219,7 +219,7 @@ export class Dispatcher {
   }
 }
 
-function leaseOf(request: ReceiveRequest, max: number): LeaseRequest {
+export function leaseOf(request: ReceiveRequest, max: number): LeaseRequest {
   if (request.from === undefined && request.settleOnDelivery === undefined && request.consumer === undefined) {
     return { queue: request.queue, max, lease: request.lease ?? CLOCK_LEASE } // nearly every receive
   }

@@ -28,7 +28,22 @@ import type { QueuePolicy } from '../model/policy.ts'
 import type { Binding, ExchangeSettings, HeadersMatch, Routing } from '../routing/exchange.ts'
 import type { RedriveRequest, RedriveView } from './redrive.ts'
 
+/**
+ * `append`, `receive` without a wait, and `settle` of one message each, with the answer apart from the promise: a call then costs one
+ * promise instead of one a room. The answer may be told to nobody before `kept` of it has resolved, and `kept` is to be called in the
+ * same turn. They throw what the verbs reject with.
+ */
+export interface DirectPort {
+  /** undefined: nothing happened, and it takes time to decide; call `append`. */
+  append(queue: string, message: NewMessage): AppendOutcome | undefined
+  lease(request: ReceiveRequest): Delivery[]
+  settle(settlement: SettleRequest): SettleOutcome
+  kept<T>(value: T): Promise<T>
+}
+
 export interface Port {
+  /** Only in the process of the store, and only where its engine can. */
+  readonly direct?: DirectPort | undefined
   /**
    * Creates the queue, or changes the fields given; with `records`, all in one unit. Resolves to the policy in force. Idempotent
    * without `expect`. Rejects `queue-exists` (`expect: 'absent'`) or `aborted` (the `expect` of a record).

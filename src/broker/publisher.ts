@@ -48,6 +48,11 @@ export class Publisher {
     })
   }
 
+  /** May it be appended as it is? False: it is over the size limit. Throws `invalid-argument`. */
+  admit(message: NewMessage, queue: string): boolean {
+    return this.#fits(message, queue)
+  }
+
   publish(exchange: string, messages: readonly PublishedMessage[]): Promise<AppendOutcome[][]> {
     this.#checkBatch(messages.length, 'publish to', exchange)
     const from = this.#exchange(exchange, 'publish to')

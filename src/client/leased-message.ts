@@ -96,7 +96,14 @@ export class LeasedMessage<T> implements Message<T> {
   }
 
   #settle(how: Settlement): Promise<SettleOutcome> {
-    return this.#port.settle([{ receipt: this.receipt, how, id: this.id }]).then(firstSettled)
+    const settlement = { receipt: this.receipt, how, id: this.id }
+    const { direct } = this.#port
+    if (direct === undefined) return this.#port.settle([settlement]).then(firstSettled)
+    try {
+      return direct.kept(direct.settle(settlement))
+    } catch (fault) {
+      return Promise.reject(fault)
+    }
   }
 }
 

@@ -24,9 +24,17 @@ export class PortQueue<T> implements Queue<T> {
   }
 
   send(body: T, options?: SendOptions): Promise<MessageId> {
-    return this.#port
-      .append(this.name, [newMessage(body, options)])
-      .then((outcomes) => storedId(outcomes[0], this.name))
+    const message = newMessage(body, options)
+    const { direct } = this.#port
+    if (direct !== undefined) {
+      try {
+        const outcome = direct.append(this.name, message)
+        if (outcome !== undefined) return direct.kept(storedId(outcome, this.name))
+      } catch (fault) {
+        return Promise.reject(fault)
+      }
+    }
+    return this.#port.append(this.name, [message]).then((outcomes) => storedId(outcomes[0], this.name))
   }
 
   sendMany(items: readonly { readonly body: T; readonly options?: SendOptions }[]): Promise<AppendOutcome[]> {
@@ -37,9 +45,22 @@ export class PortQueue<T> implements Queue<T> {
   }
 
   receive(options: ReceiveOptions = NO_OPTIONS): Promise<Message<T>[]> {
-    return this.#port
-      .receive(receiveRequest(this.name, options), options.signal)
-      .then((deliveries) => deliveries.map((delivery) => new LeasedMessage<T>(this.#port, delivery)))
+    const request = receiveRequest(this.name, options)
+    const { direct } = this.#port
+    if (direct !== undefined && request.waitMs === undefined && options.signal === undefined) {
+      try {
+        return direct.kept(this.#messages(direct.lease(request)))
+      } catch (fault) {
+        return Promise.reject(fault)
+      }
+    }
+    return this.#port.receive(request, options.signal).then((deliveries) => this.#messages(deliveries))
+  }
+
+  #messages(deliveries: Awaited<ReturnType<Port['receive']>>): Message<T>[] {
+    const only = deliveries.length === 1 ? deliveries[0] : undefined
+    if (only !== undefined) return [new LeasedMessage<T>(this.#port, only)] // a literal is as long as need be
+    return deliveries.map((delivery) => new LeasedMessage<T>(this.#port, delivery))
   }
 
   async *messages(options: ReceiveOptions = {}): AsyncIterableIterator<Message<T>> {

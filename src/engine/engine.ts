@@ -43,6 +43,8 @@ import type { QueuePolicy } from '../model/policy.ts'
 
 export interface Engine {
   readonly capabilities: Capabilities
+  /** Only of an engine that decides in the turn of the call; see `DirectEngine`. */
+  readonly direct?: DirectEngine
 
   /**
    * Recovers and starts. After it resolves, every message, attempt, delay, record and queue that was durable is
@@ -101,6 +103,19 @@ export interface Engine {
    * promise. Fires after the change is leasable. Time-driven changes are told when `tick` (or any verb) applies them. Returns the end of the watch.
    */
   watch(listener: (queue: string) => void): () => void
+}
+
+/**
+ * `commit` of one op and `lease`, with the decision apart from the promise, for callers that make so many that a promise for each
+ * room on the way up costs more than the work. Everything is as with the verb but for when it is told: the answer is the caller's at
+ * once, and may be told to nobody else before `kept` of it has resolved. Both throw what the verb rejects with.
+ */
+export interface DirectEngine {
+  /** undefined: it cannot be decided in this turn, and nothing happened; call `commit`. */
+  apply(op: AppendOp | SettleOp): Outcome | undefined
+  lease(request: LeaseRequest): Delivery[]
+  /** Resolves with `value` once what the call just before it, in the same turn, decided is as durable as the verb promises. Rejects `poisoned`. */
+  kept<T>(value: T): Promise<T>
 }
 
 /** Life of a holder that was never renewed, or not since a reopen, milliseconds. */

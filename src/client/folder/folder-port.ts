@@ -32,6 +32,7 @@ import type { Log } from '../../runtime/log.ts'
 import type { Random } from '../../runtime/random.ts'
 import { RemotePort } from '../remote.ts'
 import { findOrClaim, type Owned } from './claim.ts'
+import { HeldDirect } from './held-direct.ts'
 import { Ownership } from './ownership.ts'
 import { ABORTED, WaitingCalls } from './waiting-calls.ts'
 
@@ -70,6 +71,7 @@ export class FolderPort implements Port {
   readonly #ownLease: NonNullable<ReceiveRequest['lease']>
   /** The store while this process owns the folder, and after it closed it: the path that must cost nothing. */
   #store: Port | undefined
+  direct: HeldDirect | undefined
   #ownership: Ownership | undefined
   #remote: RemotePort | undefined
   #failed: unknown
@@ -419,6 +421,8 @@ export class FolderPort implements Port {
       }
       this.#ownership = ownership
       this.#store = ownership.store
+      const { direct } = ownership.store
+      if (direct !== undefined) this.direct = new HeldDirect(direct, (request) => this.#held(request))
       log.info('this process owns the folder', { folder, generation: claim.generation })
       this.#arrived(ownership.store)
       ownership.serve()

@@ -16,14 +16,17 @@ import type { Disk } from '../../runtime/disk.ts'
 import { type Log, silentLog } from '../../runtime/log.ts'
 import type { Random } from '../../runtime/random.ts'
 import type {
+  AppendOp,
   BrowsePage,
   BrowseRequest,
   Capabilities,
   CommitOptions,
+  DirectEngine,
   Engine,
   LeaseRequest,
   Outcome,
   QueueMeasure,
+  SettleOp,
   StoredRecord,
   Unit,
 } from '../engine.ts'
@@ -43,7 +46,7 @@ import { type Recovered, recover } from './recovery.ts'
 import type { Reveals } from './reveals.ts'
 import { reveal, type UnitNotes } from './rows.ts'
 import type { UnitTools } from './unit-tools.ts'
-import { recordBytesOf, runUnit } from './units.ts'
+import { appendBytesOf, recordBytesOf, runOp, runUnit } from './units.ts'
 import { Upkeep } from './upkeep.ts'
 import { viewOf } from './views.ts'
 import { Watchers } from './watchers.ts'
@@ -81,6 +84,11 @@ interface Wait {
 
 export class EmbeddedEngine implements Engine {
   readonly capabilities: Capabilities = { durable: true, callerTransactions: false }
+  readonly direct: DirectEngine = {
+    apply: (op) => this.#apply(op),
+    lease: (request) => this.#lease(request),
+    kept: (value) => this.#answer(this.#latest, value),
+  }
   readonly #parts: EmbeddedEngineParts
   readonly #log: Log
   readonly #core: Core
@@ -96,6 +104,8 @@ export class EmbeddedEngine implements Engine {
   /** Commits that wait for room, in order. */
   #roomLine: Promise<unknown> = Promise.resolve()
   #inRoomLine = 0
+  /** What the latest direct call waits for. */
+  readonly #latest: Wait = { durable: 0, written: 0 }
 
   constructor(parts: EmbeddedEngineParts) {
     this.#parts = parts
@@ -236,23 +246,47 @@ export class EmbeddedEngine implements Engine {
 
   /** Applies and seals one unit. */
   #run(unit: Unit, wait: Wait, diskFull: boolean): Outcome[] {
-    const core = this.#core
     const notes = this.#notes()
     notes.diskFull = diskFull
     const outcomes = runUnit(this.#tools, unit, notes)
-    const durable = isDurable(unit, notes)
+    this.#seal(notes, isDurable(unit.relaxed, notes), wait)
+    return outcomes
+  }
+
+  #apply(op: AppendOp | SettleOp): Outcome | undefined {
+    const refusal = this.#begin('commit')
+    if (refusal !== undefined) throw refusal
+    try {
+      if (op.kind === 'append') {
+        const hasRoom = this.#inRoomLine === 0 && (this.#journal as Journal).hasRoom(appendBytesOf(op.message))
+        if (!hasRoom) return undefined
+      }
+      const notes = this.#notes()
+      const outcome = runOp(this.#tools, op, notes)
+      const latest = this.#latest
+      latest.durable = 0
+      latest.written = 0
+      this.#seal(notes, isDurable(undefined, notes), latest)
+      return outcome
+    } catch (error) {
+      throw this.#faultOf(error)
+    }
+  }
+
+  /** One record of what a unit did. */
+  #seal(notes: UnitNotes, durable: boolean, wait: Wait): void {
+    const core = this.#core
     const appends = notes.appended.length > 0
     const record = core.ledger.seal(durable ? 'durable' : 'relaxed', appends ? 'append' : 'settle')
     if (record === 0) {
       // It decided something all the same, perhaps from what is not durable yet.
       wait.durable = Math.max(wait.durable, core.ledger.lastDurable)
-      return outcomes
+      return
     }
     if (durable) wait.durable = record
     else wait.written = record
     const reveals = durable ? core.durableReveals : core.writtenReveals
     for (const slot of notes.appended) reveals.add(record, slot)
-    return outcomes
   }
 
   #answer<T>(wait: Wait, value: T): Promise<T> {
@@ -263,25 +297,35 @@ export class EmbeddedEngine implements Engine {
   }
 
   lease(request: LeaseRequest): Promise<Delivery[]> {
+    try {
+      return this.#answer(this.#latest, this.#lease(request))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #lease(request: LeaseRequest): Delivery[] {
     const refusal = this.#begin('lease')
-    if (refusal !== undefined) return Promise.reject(refusal)
+    if (refusal !== undefined) throw refusal
     const core = this.#core
     const { receiveMax } = core.limits
     if (!(request.max >= 1 && request.max <= receiveMax && Number.isInteger(request.max))) {
       const what = `lease from '${request.queue}': max is ${request.max} but must be 1 to ${receiveMax}`
-      return Promise.reject(new SpindleError('invalid-argument', what))
+      throw new SpindleError('invalid-argument', what)
     }
+    const latest = this.#latest
+    latest.durable = 0
+    latest.written = 0
     const queue = core.byName.get(request.queue)
-    if (queue === undefined) return Promise.resolve([])
+    if (queue === undefined) return []
     try {
       const deliveries = lease(core, queue, request, this.#receipts)
-      if (deliveries.length === 0) return Promise.resolve(deliveries)
-      if (request.settleOnDelivery !== true) {
-        return core.ledger.whenWritten(core.ledger.seal('relaxed', 'settle'), deliveries)
-      }
-      return core.ledger.whenDurable(core.ledger.seal('durable', 'settle'), deliveries)
+      if (deliveries.length === 0) return deliveries
+      if (request.settleOnDelivery === true) latest.durable = core.ledger.seal('durable', 'settle')
+      else latest.written = core.ledger.seal('relaxed', 'settle')
+      return deliveries
     } catch (error) {
-      return Promise.reject(this.#faultOf(error))
+      throw this.#faultOf(error)
     }
   }
 
@@ -485,8 +529,8 @@ export class EmbeddedEngine implements Engine {
 }
 
 /** What of the unit asks for a sync: a durable queue does; else what it says of itself, and relaxed queues alone say nothing. */
-function isDurable(unit: Unit, notes: UnitNotes): boolean {
+function isDurable(relaxed: boolean | undefined, notes: UnitNotes): boolean {
   if (notes.durableAppends) return true
-  if (unit.relaxed !== undefined) return !unit.relaxed
+  if (relaxed !== undefined) return !relaxed
   return notes.relaxedOnly !== true
 }

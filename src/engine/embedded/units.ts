@@ -1,4 +1,5 @@
 /** Runs the ops of one unit against the index. A unit with required ops is rehearsed first, so that it aborts without a trace. */
+import type { NewMessage } from '../../model/message.ts'
 import type { CountOp, DropQueueOp, Op, Outcome, PutQueueOp, RecordOp, SettleOp, Unit } from '../engine.ts'
 import { HOLDER_TTL_MS_DEFAULT } from '../engine.ts'
 import { append } from './appends.ts'
@@ -40,7 +41,7 @@ export function isRequired(op: Op): boolean {
   return op.kind === 'count' ? op.whenReached.some(isRequired) : op.kind !== 'purge' && op.required === true
 }
 
-function runOp(tools: UnitTools, op: Op, notes: UnitNotes): Outcome {
+export function runOp(tools: UnitTools, op: Op, notes: UnitNotes): Outcome {
   const { core } = tools
   switch (op.kind) {
     case 'append':
@@ -145,10 +146,7 @@ export function recordBytesOf(unit: Unit): number {
   for (const op of unit.ops) {
     if (op.kind === 'append') {
       appends = true
-      const { content, groupId, dedupId, history } = op.message
-      bytes += OP_BYTES + content.body.length + content.head.length
-      if (groupId !== undefined || dedupId !== undefined) bytes += 2_048
-      if (history !== undefined) bytes += 1_024 * history.length
+      bytes += appendBytesOf(op.message)
     } else if (op.kind === 'count') {
       const reached = recordBytesOf({ ops: op.whenReached })
       appends ||= reached > 0
@@ -160,4 +158,11 @@ export function recordBytesOf(unit: Unit): number {
     }
   }
   return appends ? bytes : 0
+}
+
+export function appendBytesOf({ content, groupId, dedupId, history }: NewMessage): number {
+  let bytes = OP_BYTES + content.body.length + content.head.length
+  if (groupId !== undefined || dedupId !== undefined) bytes += 2_048
+  if (history !== undefined) bytes += 1_024 * history.length
+  return bytes
 }

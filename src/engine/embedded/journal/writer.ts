@@ -10,7 +10,7 @@ import type { Position } from './position.ts'
 import type { SegmentTable } from './segment-table.ts'
 
 /** Microtask rounds without a new record after which the callers of this turn are taken to have had their say. */
-const QUIET_ROUNDS = 4
+const QUIET_ROUNDS = 8
 
 /** Where chunks come from: the part that gathers records. */
 export interface ChunkSource {
