@@ -9,6 +9,8 @@ import type { QueueMeasure } from './engine/engine.ts'
 import type { MessageId, MessageView } from './model/message.ts'
 import type { Clock } from './runtime/clock.ts'
 import type { TaskClient } from './tasks/client.ts'
+import type { Flow } from './tasks/flows/flow.ts'
+import type { FlowRun } from './tasks/flows/types.ts'
 import type { QueueScheduleOptions, Schedule, ScheduleView, TaskScheduleOptions } from './tasks/schedules/types.ts'
 import type { AnyTask, EnqueueOptions, Job, TaskDefinition, Worker, WorkOptions } from './tasks/types.ts'
 
@@ -142,6 +144,16 @@ export class Spindle {
   /** Fires the schedules of the store, as workers do by themselves; for a process that only watches over it. Idempotent. */
   fireSchedules(): Promise<void> {
     return this.#tasks.fireSchedules()
+  }
+
+  /** Starts a workflow (`chain`, `group`, `chord`, `fanOut`, `each` of `step`s); resolves once its first steps are durable. Rejects `invalid-input`, `invalid-argument`. */
+  start<Output>(flow: Flow<Output>): Promise<FlowRun<Output>> {
+    return this.#tasks.start(flow)
+  }
+
+  /** The workflow of an id that was handed out earlier, in whatever process. */
+  flow<Output = unknown>(id: string): FlowRun<Output> {
+    return this.#tasks.flow(id)
   }
 
   /** Runs tasks of these definitions until the worker is stopped. */

@@ -11,12 +11,17 @@ import type { Random } from '../runtime/random.ts'
 import type { Changes } from './changes.ts'
 import { Deadlines } from './deadlines.ts'
 import { Enqueuer } from './enqueue.ts'
+import type { Flow } from './flows/flow.ts'
+import { FLOW_CHANNEL, Flows } from './flows/flows.ts'
+import { FLOW_QUEUE } from './flows/progression.ts'
+import type { FlowRun } from './flows/types.ts'
 import { Isolation } from './isolation/isolation.ts'
 import { type JobParts, TaskJob } from './job.ts'
 import { sweepLeftovers } from './leftovers.ts'
 import { Scheduler } from './schedules/scheduler.ts'
 import { Schedules } from './schedules/schedules.ts'
 import type { QueueScheduleOptions, Schedule, TaskScheduleOptions } from './schedules/types.ts'
+import { Sideline } from './sideline.ts'
 import { stopOnSignals } from './signals.ts'
 import { StoreTimes } from './store-times.ts'
 import { queueOf, TaskQueues } from './task-queue.ts'
@@ -27,6 +32,8 @@ import { TaskWorker, type TaskWorkerParts, type WorkedQueue } from './worker.ts'
 
 const CONCURRENCY_DEFAULT = 10
 const DRAIN_MS_DEFAULT = 25_000
+/** Joins and failures of workflows a worker handles at one time, beside its tasks. */
+const FLOW_CONCURRENCY = 8
 /** Webhooks a worker delivers at one time, beside its tasks. */
 const WEBHOOK_CONCURRENCY = 8
 
@@ -54,6 +61,7 @@ export class TaskClient {
   readonly #jobParts: JobParts
   readonly #webhook: WebhookTask
   readonly #webhooks: Webhooks
+  readonly #flows: Flows
   readonly #scheduler: Scheduler
   /** Declared schedules, of whatever process. */
   readonly schedules: Schedules
@@ -69,7 +77,14 @@ export class TaskClient {
     this.#enqueuer = new Enqueuer({ port, clock, queues: this.#queues, storeTimes })
     this.#webhook = webhookTask(parts.post)
     this.#webhooks = new Webhooks({ port, clock, enqueuer: this.#enqueuer, task: this.#webhook })
-    this.#jobParts = { port, clock, queues: this.#queues, storeTimes, webhooks: this.#webhooks, waits: this.#waits }
+    this.#flows = new Flows({ port, clock, random: parts.random, queues: this.#queues, waits: this.#waits })
+    const { queues, webhooks, flows, waits } = {
+      queues: this.#queues,
+      webhooks: this.#webhooks,
+      flows: this.#flows,
+      waits: this.#waits,
+    }
+    this.#jobParts = { port, clock, queues, storeTimes, webhooks, flows, waits }
     this.#scheduler = new Scheduler({ port, clock, log })
     this.schedules = new Schedules({ port, clock, enqueuer: this.#enqueuer, scheduler: this.#scheduler })
   }
@@ -113,17 +128,38 @@ export class TaskClient {
     return this.#scheduler.start()
   }
 
+  /** Starts a workflow; resolves once its first steps are durable. Rejects `invalid-input`, `invalid-argument`. */
+  start<Output>(flow: Flow<Output>): Promise<FlowRun<Output>> {
+    return this.#flows.start(flow)
+  }
+
+  /** The workflow of an id that was handed out earlier, in whatever process. */
+  flow<Output = unknown>(id: string): FlowRun<Output> {
+    return this.#flows.run(id)
+  }
+
   /** Declares the queues of these tasks, then runs them until the worker is stopped. */
   async work(tasks: readonly AnyTask[], options: InternalWorkOptions = {}): Promise<Worker> {
     const { concurrency = CONCURRENCY_DEFAULT, drainMs = DRAIN_MS_DEFAULT, ended, renew = true, files = [] } = options
     checkWork(tasks, { concurrency, drainMs, files })
     for (const task of tasks) await this.#queues.declare(task)
     const { port } = this.#parts
-    const sideline = new WebhookSideline(() => this.#workWebhooks(drainMs))
-    const unlisten = port.listen(WEBHOOK_CHANNEL, () => sideline.start())
+    const webhooks = new Sideline(() => this.#workAside(this.#webhook, WEBHOOK_CONCURRENCY, drainMs))
+    const flows = new Sideline(() => this.#workAside(this.#flows.task, FLOW_CONCURRENCY, drainMs))
+    const unlisteners = [
+      port.listen(WEBHOOK_CHANNEL, () => webhooks.start()),
+      port.listen(FLOW_CHANNEL, () => flows.start()),
+    ]
+    const unlisten = (): void => {
+      for (const end of unlisteners) end()
+    }
     const worker = this.#start(tasks, { concurrency, drainMs, ended, renew, files })
-    if ((await port.measure([WEBHOOK_TASK])).length > 0) sideline.start()
-    const all = sideline.beside(worker)
+    for (const { queue } of await port.measure([WEBHOOK_TASK, FLOW_QUEUE])) {
+      if (queue === WEBHOOK_TASK) webhooks.start()
+      else flows.start()
+    }
+    // Steps may end until the very last, and their webhooks after them.
+    const all = webhooks.beside(flows.beside(worker))
     this.#sweepOnce()
     void this.#scheduler.start()
     all.stopped.then(unlisten, unlisten)
@@ -151,15 +187,9 @@ export class TaskClient {
     })
   }
 
-  async #workWebhooks(drainMs: number): Promise<Worker> {
-    await this.#queues.declare(this.#webhook)
-    return this.#start([this.#webhook], {
-      concurrency: WEBHOOK_CONCURRENCY,
-      drainMs,
-      ended: undefined,
-      renew: true,
-      files: [],
-    })
+  async #workAside(task: AnyTask, concurrency: number, drainMs: number): Promise<Worker> {
+    await this.#queues.declare(task)
+    return this.#start([task], { concurrency, drainMs, ended: undefined, renew: true, files: [] })
   }
 
   #start(
@@ -183,6 +213,7 @@ export class TaskClient {
       isolation: new Isolation({ clock, files: options.files, find: (name) => byName.get(name) }),
       enqueuer: this.#enqueuer,
       webhooks: this.#webhooks,
+      flows: this.#flows,
       queues: queues.map((queue) => this.#worked(queue)),
       find: (type, queue) => (type === undefined ? onlyTaskOf(queue, tasks) : byName.get(type)),
     })
@@ -191,48 +222,6 @@ export class TaskClient {
   #worked(queue: string): WorkedQueue {
     const { leaseMs, groups } = this.#queues.policy(queue) ?? defaultPolicy
     return { queue, leaseMs, grouped: groups.kind !== 'none' }
-  }
-}
-
-/** The worker of webhooks, begun when there is something to deliver: a store without webhooks has no queue for them. */
-class WebhookSideline {
-  readonly #begin: () => Promise<Worker>
-  #worker: Promise<Worker> | undefined
-  #over = false
-
-  constructor(begin: () => Promise<Worker>) {
-    this.#begin = begin
-  }
-
-  start(): void {
-    if (this.#worker !== undefined || this.#over) return
-    this.#worker = this.#begin()
-    this.#worker.catch(() => {
-      this.#worker = undefined
-    })
-  }
-
-  /** The worker that stops with its webhooks: last, because its last tasks may have some. */
-  beside(worker: Worker): Worker {
-    const stopBoth = async (): Promise<void> => {
-      try {
-        await worker.stopped
-      } finally {
-        this.#over = true
-        const webhooks = await this.#worker?.catch(() => undefined)
-        await webhooks?.stop()
-      }
-    }
-    const stopped = stopBoth()
-    // It is the same fault that `worker.stopped` told the log.
-    stopped.catch(() => {})
-    return {
-      get running() {
-        return worker.running
-      },
-      stop: (options) => worker.stop(options).then(() => stopped),
-      stopped,
-    }
   }
 }
 

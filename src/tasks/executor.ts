@@ -7,7 +7,7 @@
  * later changes nothing.
  */
 
-import type { Port, SimpleStep } from '../client/port.ts'
+import type { Port, Step } from '../client/port.ts'
 import { decodeBody, decodeHead, decodeText } from '../model/content.ts'
 import { SpindleError } from '../model/errors.ts'
 import type { Limits } from '../model/limits.ts'
@@ -20,6 +20,7 @@ import { cancelKey } from './cancel.ts'
 import type { Deadlines } from './deadlines.ts'
 import { type Ending, encodeKept, settlementOf, waitMsOf } from './ending.ts'
 import type { Enqueuer } from './enqueue.ts'
+import type { Flows } from './flows/flows.ts'
 import type { Isolation } from './isolation/isolation.ts'
 import { Progress, progressKey } from './progress.ts'
 import { type ContextParts, Run, RunContext } from './run.ts'
@@ -43,6 +44,7 @@ export interface ExecutorParts {
   readonly settler: Settler
   readonly enqueuer: Enqueuer
   readonly webhooks: Webhooks
+  readonly flows: Flows
   /** Where tasks with `isolate` run. */
   readonly isolation: Isolation
   /** The definition of this type; messages without a type go by their queue. */
@@ -70,6 +72,19 @@ export class Executor {
   }
 
   begin(run: Run): void {
+    if (run.flow !== undefined) this.#beginStep(run, run.flow)
+    else this.#admitDelivery(run)
+  }
+
+  /** A step of a workflow that was stopped meanwhile does not begin: the workflow keeps it for a retry. */
+  #beginStep(run: Run, flow: { readonly id: string; readonly path: string }): void {
+    this.#parts.flows.isStopped(flow).then(
+      (stopped) => (stopped ? this.#end(run, this.#cancelled(run)) : this.#admitDelivery(run)),
+      (fault: unknown) => this.#end(run, this.#thrown(run, fault)),
+    )
+  }
+
+  #admitDelivery(run: Run): void {
     if (run.delivery.deliveries > 1) this.#beginAgain(run)
     else this.#validate(run)
   }
@@ -239,14 +254,15 @@ export class Executor {
       if (outcome === 'settled') {
         if (webhookOf(run, ending) !== undefined) this.#parts.webhooks.announce()
         this.#tell(run, ending)
-      } else if (outcome === 'aborted' && run.followUps !== undefined) this.#endWithoutFollowUps(run, fault)
+      } else if (outcome === 'aborted' && hasCompany(run)) this.#endWithoutFollowUps(run, fault)
       else this.#tell(run, { kind: 'lost' }, fault)
     })
   }
 
-  /** The store refused the unit: the attempt failed. If the lease was why, the answer to this is `stale` as well. */
+  /** The store refused the unit, or it could not be put together: the attempt failed. If the lease was why, the answer to this is `stale` as well. */
   #endWithoutFollowUps(run: Run, thrown: unknown): void {
     run.followUps = undefined
+    run.company = undefined
     const ending = this.#failedAttempt(run, thrown)
     const how = settlementOf(ending, run.runMs)
     if (how === undefined) return
@@ -255,10 +271,10 @@ export class Executor {
     )
   }
 
-  async #stepsOf(run: Run, ending: Ending): Promise<SimpleStep[]> {
+  async #stepsOf(run: Run, ending: Ending): Promise<Step[]> {
+    const { flows, webhooks } = this.#parts
     const how = settlementOf(ending, run.runMs)
-    const steps: SimpleStep[] =
-      how === undefined ? [] : [{ kind: 'settle', receipt: run.delivery.receipt, how, id: run.id }]
+    const steps: Step[] = how === undefined ? [] : [{ kind: 'settle', receipt: run.delivery.receipt, how, id: run.id }]
     if (run.progress !== undefined || run.progressRecord)
       steps.push({ kind: 'record', key: progressKey(run.id), value: null })
     if (run.cancelRecord) steps.push({ kind: 'record', key: cancelKey(run.id), value: null })
@@ -266,7 +282,11 @@ export class Executor {
       await declared
       steps.push(await step)
     }
-    steps.push(...(await this.#parts.webhooks.steps({ delivery: run.delivery, ending, runMs: run.runMs })))
+    if (ending.kind === 'succeeded') {
+      if (run.flow !== undefined) steps.push(...(await flows.succeeded(run.flow, ending.result, run.added ?? [])))
+      steps.push(...(run.company ?? []))
+    } else if (ending.kind === 'cancelled') steps.push(...flows.cancelled(run.delivery))
+    steps.push(...(await webhooks.steps({ delivery: run.delivery, ending, runMs: run.runMs })))
     return steps
   }
 
@@ -300,9 +320,14 @@ function isAlone(run: Run, ending: Ending): boolean {
     run.progress === undefined &&
     !run.progressRecord &&
     !run.cancelRecord &&
-    (run.followUps === undefined || ending.kind !== 'succeeded') &&
+    !(hasCompany(run) && (ending.kind === 'succeeded' || ending.kind === 'cancelled')) &&
     webhookOf(run, ending) === undefined
   )
+}
+
+/** Something beside its own end becomes true with its success. */
+function hasCompany(run: Run): boolean {
+  return run.followUps !== undefined || run.company !== undefined || run.flow !== undefined
 }
 
 function webhookOf(run: Run, ending: Ending): string | undefined {

@@ -1,6 +1,9 @@
 /** Tasks: define, enqueue, work. Also as `spindle-mq/tasks`, for modules that only define. */
 export { exponential, fixed, type Jitter, linear } from './backoff.ts'
 export { isTask, task } from './define.ts'
+export { chain, chainOf, chord, each, fanOut, group, next, step } from './flows/build.ts'
+export type { FailurePolicy, Flow, FlowContext } from './flows/flow.ts'
+export type { FlowRun, FlowStatus, GroupOptions, Settled, StepOptions } from './flows/types.ts'
 export type {
   Missed,
   Overlap,

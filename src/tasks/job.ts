@@ -5,6 +5,7 @@ import type { MessageId } from '../model/message.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { cancelTask, retryTask } from './cancel.ts'
 import { Changes } from './changes.ts'
+import type { Flows } from './flows/flows.ts'
 import { decodeProgress, progressKey, taskChannel } from './progress.ts'
 import { hasEnded, statusOf } from './status.ts'
 import type { StoreTimes } from './store-times.ts'
@@ -25,6 +26,7 @@ export interface JobParts {
   readonly queues: TaskQueues
   readonly storeTimes: StoreTimes
   readonly webhooks: Webhooks
+  readonly flows: Flows
   /** Waits under way; whoever closes the client ends them. */
   readonly waits: Set<Changes>
 }
@@ -94,10 +96,14 @@ export class TaskJob<Output> implements Job<Output> {
   }
 
   cancel(): Promise<boolean> {
-    const { port, queues, webhooks } = this.#parts
+    const { port, queues, webhooks, flows } = this.#parts
     const task = this.task === undefined ? undefined : queues.named(this.task)
     const retainMs = task === undefined ? RETAIN_MS_UNKNOWN : retainMsOf(task)
-    return cancelTask(this.id, { port, retainMs, alongside: (delivery) => webhooks.ofCancelled(delivery) })
+    return cancelTask(this.id, {
+      port,
+      retainMs,
+      alongside: async (delivery) => [...(await webhooks.ofCancelled(delivery)), ...flows.cancelled(delivery)],
+    })
   }
 
   retry(): Promise<boolean> {

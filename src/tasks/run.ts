@@ -1,10 +1,12 @@
 /** One delivery in the hands of a worker, and what its handler sees of it. */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Step } from '../client/port.ts'
 import type { DecodedHead } from '../model/content.ts'
 import type { Delivery, MessageId } from '../model/message.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Deadline } from './deadlines.ts'
 import type { Enqueuer, FollowUp } from './enqueue.ts'
+import type { Flow, FlowContext } from './flows/flow.ts'
 import type { Progress } from './progress.ts'
 import { type Interruption, TaskInterrupted } from './task-error.ts'
 import type { AnyTask, EnqueueOptions, TaskContext, TaskDefinition } from './types.ts'
@@ -27,6 +29,10 @@ export class Run {
   context: RunContext | undefined
   progress: Progress | undefined
   followUps: FollowUp[] | undefined
+  /** Children for the group around this step. */
+  added: Flow<unknown>[] | undefined
+  /** What else is committed with its success. */
+  company: readonly Step[] | undefined
   /** An earlier run left its progress, which goes with this one. */
   progressRecord = false
   /** Somebody asked in writing for its end; the record goes with it. */
@@ -41,6 +47,11 @@ export class Run {
 
   get id(): MessageId {
     return this.delivery.id
+  }
+
+  /** The workflow that it is a step of. */
+  get flow(): { readonly id: string; readonly path: string } | undefined {
+    return this.head.task.flow
   }
 
   get taskName(): string {
@@ -125,6 +136,21 @@ export class RunContext implements TaskContext {
       this.#run.followUps ??= []
       this.#run.followUps.push(this.#parts.enqueuer.step(task, input, options))
     }
+  }
+
+  get flow(): FlowContext | undefined {
+    const { flow } = this.#run
+    if (flow === undefined) return undefined
+    const add = (child: Flow<unknown>): void => {
+      this.#run.added ??= []
+      this.#run.added.push(child)
+    }
+    return { ...flow, add }
+  }
+
+  /** For this package's own tasks: steps of the unit that acks this run. */
+  alsoCommit(steps: readonly Step[]): void {
+    this.#run.company = steps
   }
 
   abort(kind: Interruption): void {

@@ -2,7 +2,7 @@
  * Carries the ends of runs to the store. Ends of one turn of the event loop go in one call; nobody waits for the disk to
  * start the next task, but only so many ends may be on their way.
  */
-import type { Port, SettleRequest, SimpleStep } from '../client/port.ts'
+import type { Port, SettleRequest, Step } from '../client/port.ts'
 import { type ErrorCode, SpindleError } from '../model/errors.ts'
 import type { SettleOutcome } from '../model/message.ts'
 
@@ -44,11 +44,11 @@ export class Settler {
 
   /** A settle with company, as one atomic unit. `aborted`: nothing of it happened; the fault tells which step was why. */
   unit(
-    steps: Promise<readonly SimpleStep[]>,
+    steps: Promise<readonly Step[]>,
     told: (outcome: 'settled' | 'aborted' | 'failed', fault?: unknown) => void,
   ): void {
     this.#underWay++
-    const commit = (ready: readonly SimpleStep[]): Promise<unknown> => repeated(() => this.#port.transact(ready))
+    const commit = (ready: readonly Step[]): Promise<unknown> => repeated(() => this.#port.transact(ready))
     const refused = (fault: unknown): void => this.#answered(1, () => told('aborted', fault))
     steps.then(
       (ready) =>

@@ -3,6 +3,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { MessageId } from '../model/message.ts'
 import type { DedupPolicy } from '../model/policy.ts'
 import type { Random } from '../runtime/random.ts'
+import type { FlowContext } from './flows/flow.ts'
 
 export interface TaskDefinition<Name extends string, Schema extends StandardSchemaV1, Output> {
   readonly name: Name
@@ -72,6 +73,8 @@ export interface TaskContext {
   /** 0 to 1, and any JSON data to show with it. Throttled; the latest one counts. Never fails the task. */
   progress(fraction: number, data?: unknown): Promise<void>
   log(message: string): void
+  /** The workflow that it is a step of; undefined for other tasks, and for those with `isolate`. */
+  readonly flow: FlowContext | undefined
   /**
    * Enqueues a follow-up task; committed together with this task's success, in one unit. Throws `invalid-input`. An
    * attempt whose follow-ups the store refuses (a duplicate, a full queue) fails.

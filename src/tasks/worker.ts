@@ -14,6 +14,8 @@ import type { Log } from '../runtime/log.ts'
 import { CANCEL_CHANNEL } from './cancel.ts'
 import type { Deadlines } from './deadlines.ts'
 import { Executor, type ExecutorParts } from './executor.ts'
+import { FLOW_STOP_CHANNEL } from './flows/flow-task.ts'
+import type { FlowPlace } from './flows/progression.ts'
 import type { Isolation } from './isolation/isolation.ts'
 import { Renewer } from './renewal.ts'
 import type { Run } from './run.ts'
@@ -59,7 +61,7 @@ export class TaskWorker implements Worker {
   readonly #settler: Settler
   readonly #executor: Executor
   readonly #renewer: Renewer | undefined
-  readonly #unlisten: () => void
+  readonly #unlisten: readonly (() => void)[]
   readonly #stopping = new AbortController()
   #slots = 0
   #turn = 0
@@ -82,7 +84,10 @@ export class TaskWorker implements Worker {
     this.#settler = new Settler(port, () => this.#changed())
     this.#executor = new Executor({ ...parts, settler: this.#settler, released: (run) => this.#released(run) })
     this.#renewer = parts.renew === false ? undefined : this.#createRenewer(parts)
-    this.#unlisten = port.listen(CANCEL_CHANNEL, (data) => this.#cancel(Buffer.from(data).toString() as MessageId))
+    this.#unlisten = [
+      port.listen(CANCEL_CHANNEL, (data) => this.#cancel(Buffer.from(data).toString() as MessageId)),
+      port.listen(FLOW_STOP_CHANNEL, (data) => this.#stopFlow(JSON.parse(Buffer.from(data).toString()) as FlowPlace)),
+    ]
     const claiming = this.#claim()
     this.stopped = claiming.then(
       () => this.#finish(),
@@ -236,6 +241,16 @@ export class TaskWorker implements Worker {
     this.#interruptAll(id, 'cancelled')
   }
 
+  /** Everything below this place. */
+  #stopFlow({ id, path }: FlowPlace): void {
+    for (const run of this.#running) {
+      const { flow } = run
+      if (flow?.id !== id) continue
+      const isBelow = path === '' || flow.path === path || flow.path.startsWith(`${path}.`)
+      if (isBelow) this.#executor.interrupt(run, 'cancelled')
+    }
+  }
+
   #interruptAll(id: MessageId, kind: Interruption): void {
     for (const run of this.#running) if (run.id === id) this.#executor.interrupt(run, kind)
   }
@@ -261,7 +276,7 @@ export class TaskWorker implements Worker {
       })
     }
     this.#renewer?.stop()
-    this.#unlisten()
+    for (const unlisten of this.#unlisten) unlisten()
     this.#deadlines.clear()
     this.#isolation.close()
   }

@@ -55,6 +55,7 @@ function contextOf(message: RunMessage, signal: AbortSignal, pending: Promise<vo
     attempt,
     signal,
     headers,
+    flow: undefined,
     progress: async (fraction, data) => tell({ kind: 'progress', fraction, dataJson: jsonOf(data) }),
     log: (text) => tell({ kind: 'log', message: text }),
     enqueue: (next, input, options) => {
