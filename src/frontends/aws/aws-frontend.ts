@@ -11,7 +11,7 @@ import type { Log } from '../../runtime/log.ts'
 import type { Random } from '../../runtime/random.ts'
 import { AwsError } from '../../wire/aws/error.ts'
 import { type Authorize, openToAll } from './authorize.ts'
-import type { AwsAnswer, AwsService, ClientPresence } from './call.ts'
+import type { AwsAnswer, AwsService, ClientPresence, ServedPage } from './call.ts'
 import { type CredentialScope, credentialScope } from './credential-scope.ts'
 import { type Rendered, renderAnswer, renderError } from './render.ts'
 import { readBody } from './request-body.ts'
@@ -49,7 +49,6 @@ export function awsFrontend(parts: AwsFrontendParts): HttpListener {
   return (request, response) => {
     const exchange = new Exchange(request, response, nextRequestId())
     readBody(request, bodyBytesMax, (outcome) => {
-      if (outcome.kind === 'cut') return
       if (outcome.kind === 'tooLarge') {
         // What is left of the body must not be taken for the next request.
         response.shouldKeepAlive = false
@@ -61,6 +60,24 @@ export function awsFrontend(parts: AwsFrontendParts): HttpListener {
   }
 
   function answer(exchange: Exchange, body: Buffer): void {
+    const { method, path, query } = exchange.asked
+    if (method === 'GET' && query === '' && path !== '/') {
+      pageOf(path).then(
+        (page) => (page === undefined ? call(exchange, body) : exchange.serve(page)),
+        (fault: unknown) => exchange.fail(told(fault), services[0]),
+      )
+    } else call(exchange, body)
+  }
+
+  async function pageOf(path: string): Promise<ServedPage | undefined> {
+    for (const service of services) {
+      const page = await service.page?.(path)
+      if (page !== undefined) return page
+    }
+    return undefined
+  }
+
+  function call(exchange: Exchange, body: Buffer): void {
     let service: AwsService | undefined
     try {
       exchange.refuseForeignPages()
@@ -173,6 +190,10 @@ class Exchange implements ClientPresence {
   succeed(route: Route, { result }: AwsAnswer): void {
     const { requestId } = this
     this.#write(200, renderAnswer(route, { result, requestId, acceptsJson: this.#acceptsJson() }))
+  }
+
+  serve(page: ServedPage): void {
+    this.#write(200, page)
   }
 
   fail(error: AwsError, { namespace, errorPrefix }: AwsService): void {

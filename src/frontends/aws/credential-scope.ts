@@ -30,7 +30,18 @@ function endOf(text: string, from: number): number {
 /** A region becomes part of names, so only what could be one is taken. */
 const REGION = /^[a-z0-9-]{1,32}$/
 
+/** One client's requests follow each other, all day with one credential. */
+let latest: { readonly credential: string; readonly scope: CredentialScope | undefined } = {
+  credential: '',
+  scope: undefined,
+}
+
 function scopeOf(credential: string): CredentialScope | undefined {
+  if (credential !== latest.credential) latest = { credential, scope: readScope(credential) }
+  return latest.scope
+}
+
+function readScope(credential: string): CredentialScope | undefined {
   const parts = credential.split('/')
   if (parts.length < 5) return undefined
   // From the end: an access key may hold slashes.

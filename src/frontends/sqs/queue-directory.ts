@@ -44,7 +44,7 @@ export class QueueDirectory {
   readonly #port: Port
   readonly #clock: Clock
   readonly #queues = new Map<string, { readonly queue: SqsQueue; readonly untilMs: number }>()
-  /** Where a URL led, by the realm of its request. Found queues only. */
+  /** Where a URL led, by the realm of its request (nothing before the URL: the home realm). Found queues only. */
   readonly #urls = new Map<string, string>()
 
   constructor(parts: { readonly port: Port; readonly clock: Clock; readonly home: HomeRealm }) {
@@ -55,18 +55,27 @@ export class QueueDirectory {
   }
 
   /** The queue that a call names by its `QueueUrl`, or by the path it was sent to. Throws `QueueDoesNotExist`, `MissingParameter`. */
-  async named(call: AwsCall): Promise<SqsQueue> {
+  named(call: AwsCall): SqsQueue | Promise<SqsQueue> {
     const url = (call.params['QueueUrl'] as string | undefined) ?? (call.path === '/' ? undefined : call.path)
     if (url === undefined || url === '') throw missingParameter('QueueUrl')
-    const memo = `${call.region}/${call.account}/${url}`
+    const { region, account } = call
+    const isHome = region === this.home.region && account === this.home.account
+    const memo = isHome ? url : `${region} ${account} ${url}`
     const store = this.#urls.get(memo)
-    const known = store === undefined ? undefined : await this.get(store)
+    const known = store === undefined ? undefined : this.#queues.get(store)
+    // What nearly every call finds; a promise for it would cost more than the look-up.
+    if (known !== undefined && known.untilMs > this.#clock.monotonicMs()) return known.queue
+    return this.#find(call, { url, memo, store })
+  }
+
+  async #find(call: AwsCall, named: { url: string; memo: string; store: string | undefined }): Promise<SqsQueue> {
+    const known = named.store === undefined ? undefined : await this.get(named.store)
     if (known !== undefined) return known
-    for (const address of this.#candidates(url, call)) {
+    for (const address of this.#candidates(named.url, call)) {
       const queue = await this.at(address)
       if (queue === undefined) continue
       if (this.#urls.size >= REMEMBERED_MAX) this.#urls.clear()
-      this.#urls.set(memo, queue.store)
+      this.#urls.set(named.memo, queue.store)
       return queue
     }
     throw queueDoesNotExist()

@@ -3,12 +3,12 @@ import type { Params } from '../../../wire/aws/shape.ts'
 import { checkAccess } from '../access.ts'
 import { attempt, batchEntries, batchResult, failedBy, failedEntry } from '../batch.ts'
 import type { Action } from '../context.ts'
-import { batchError } from '../errors.ts'
+import { batchError, refusalError } from '../errors.ts'
 import { MESSAGE_BYTES_MAX } from '../limits.ts'
 import { type OutgoingMessage, outgoingMessage } from '../outgoing-message.ts'
 import { needsGroups, sentResult, shareByGroups } from './send-message.ts'
 
-/** All entries that can be taken share one append, hence one sync; the others fail by themselves. */
+/** All entries that can be taken are one atomic unit, hence one sync; the others fail by themselves. */
 export const sendMessageBatch: Action = async (context, call) => {
   const queue = await context.directory.named(call)
   checkAccess(call, queue)
@@ -32,18 +32,18 @@ export const sendMessageBatch: Action = async (context, call) => {
   if (taken.length === 0) return batchResult({ Successful: [], Failed })
   if (taken.some(({ outgoing }) => needsGroups(queue, outgoing))) await shareByGroups(context, queue)
 
-  const outcomes = await context.port.append(
-    queue.store,
-    taken.map(({ outgoing }) => outgoing.message),
-  )
+  // One unit: one record in the journal, where ten would be ten. Each message still has its own outcome.
+  const unit = taken.map(({ outgoing }) => ({ queue: queue.store, message: outgoing.message }))
+  const [outcomes = []] = await context.port.deliver([unit])
   const Successful: object[] = []
   for (const [index, { entry, outgoing }] of taken.entries()) {
     const outcome = outcomes[index]
-    if (outcome?.kind === 'refused' && outcome.reason === 'no-such-queue') {
-      await sentResult(context, { queue, outgoing, outcome }) // throws: the queue went away, for all of them
-    }
+    // The queue went away, for all of them.
+    if (outcome?.kind === 'refused' && outcome.reason === 'no-such-queue') throw refusalError(outcome.reason)
     try {
-      Successful.push({ Id: entry['Id'], ...(await sentResult(context, { queue, outgoing, outcome })) })
+      const sent = sentResult(context, { queue, outgoing, outcome })
+      const answered: object = sent instanceof Promise ? await sent : sent
+      Successful.push(Object.assign({ Id: entry['Id'] }, answered))
     } catch (fault) {
       Failed.push(failedBy(entry, fault))
     }

@@ -1,4 +1,4 @@
-import type { AppendOutcome } from '../../../model/message.ts'
+import type { AppendOutcome, MessageId } from '../../../model/message.ts'
 import { checkAccess } from '../access.ts'
 import type { Action, SqsContext } from '../context.ts'
 import { refusalError } from '../errors.ts'
@@ -16,35 +16,38 @@ export const sendMessage: Action = async (context, call) => {
   return sentResult(context, { queue, outgoing, outcome })
 }
 
-/** The answer for one message; throws why it was refused. */
-export async function sentResult(
-  context: SqsContext,
-  sent: {
-    readonly queue: SqsQueue
-    readonly outgoing: OutgoingMessage
-    readonly outcome: AppendOutcome | undefined
-  },
-): Promise<object> {
-  const { queue, outgoing, outcome } = sent
+interface Sent {
+  readonly queue: SqsQueue
+  readonly outgoing: OutgoingMessage
+  readonly outcome: AppendOutcome | undefined
+}
+
+/** The answer for one message; throws why it was refused. A promise only where the first of two alike must be looked up. */
+export function sentResult(context: SqsContext, sent: Sent): object | Promise<object> {
+  const { queue, outcome } = sent
   if (outcome === undefined) throw new Error(`the broker said nothing of a message for '${queue.store}'`)
-  if (outcome.kind === 'refused') {
-    if (outcome.reason === 'no-such-queue') context.directory.changed(queue.store)
-    throw refusalError(outcome.reason)
+  switch (outcome.kind) {
+    case 'stored':
+      return result(sent, outcome.id, queue.isFifo ? outcome.sequence : undefined)
+    case 'duplicate':
+      return context.port.find(outcome.of).then((first) => result(sent, outcome.of, first?.sequence))
+    case 'refused':
+      if (outcome.reason === 'no-such-queue') context.directory.changed(queue.store)
+      throw refusalError(outcome.reason)
+    default:
+      return outcome satisfies never
   }
-  const id = outcome.kind === 'stored' ? outcome.id : outcome.of
-  const sequence = !queue.isFifo
-    ? undefined
-    : outcome.kind === 'stored'
-      ? outcome.sequence
-      : (await context.port.find(outcome.of))?.sequence
+}
+
+function result({ outgoing }: Sent, id: MessageId, sequence: number | undefined): object {
+  const { bodyMd5, attributesMd5, systemAttributesMd5 } = outgoing
+  // Members that are undefined do not appear in the answer.
   return {
     MessageId: id,
-    MD5OfMessageBody: outgoing.bodyMd5,
-    ...(outgoing.attributesMd5 === undefined ? undefined : { MD5OfMessageAttributes: outgoing.attributesMd5 }),
-    ...(outgoing.systemAttributesMd5 === undefined
-      ? undefined
-      : { MD5OfMessageSystemAttributes: outgoing.systemAttributesMd5 }),
-    ...(sequence === undefined ? undefined : { SequenceNumber: sequenceNumber(sequence) }),
+    MD5OfMessageBody: bodyMd5,
+    MD5OfMessageAttributes: attributesMd5,
+    MD5OfMessageSystemAttributes: systemAttributesMd5,
+    SequenceNumber: sequence === undefined ? undefined : sequenceNumber(sequence),
   }
 }
 
