@@ -145,16 +145,11 @@ export class DeadLetterer {
   #appends(delivery: Delivery): AppendOp[] {
     const { onDeath } = this.#catalog.policy(delivery.queue) ?? {}
     if (onDeath?.kind !== 'exchange') return []
-    const exchange = this.#catalog.exchange(onDeath.exchange)
-    if (exchange === undefined) {
-      this.#miss(onDeath.exchange, delivery.queue)
-      return []
-    }
     const own = new RoutedMessage(delivery.content)
     const key = onDeath.key ?? own.key
     const content: Content = {
       body: delivery.content.body,
-      head: withOrigin(delivery.content.head, { exchange: exchange.name, key }),
+      head: withOrigin(delivery.content.head, { exchange: onDeath.exchange, key }),
     }
     const history = historyWithOrigin(delivery)
     const { priority, groupId, dedupId } = delivery
@@ -165,12 +160,26 @@ export class DeadLetterer {
       ...(groupId === undefined ? {} : { groupId }),
       ...(dedupId === undefined ? {} : { dedupId }),
     }
-    const bindings = route(this.#catalog.exchange, exchange, new RoutedMessage(content, { key }))
-    const queues = bindings.map(({ target }) => target.name).filter((queue) => !returnsIdle(delivery.history, queue))
+    const queues = this.#queues(onDeath.exchange, delivery.queue, new RoutedMessage(content, { key })).filter(
+      (queue) => !returnsIdle(delivery.history, queue),
+    )
     return withId(
       delivery,
       queues.map((queue) => ({ kind: 'append', queue, message, required: true })),
     )
+  }
+
+  #queues(name: string, from: string, message: RoutedMessage): string[] {
+    if (isDefaultExchange(name)) {
+      const queue = name + message.key
+      return this.#catalog.policy(queue) === undefined ? [] : [queue]
+    }
+    const exchange = this.#catalog.exchange(name)
+    if (exchange === undefined) {
+      this.#miss(name, from)
+      return []
+    }
+    return route(this.#catalog.exchange, exchange, message).map(({ target }) => target.name)
   }
 
   #miss(exchange: string, queue: string): void {
@@ -179,6 +188,11 @@ export class DeadLetterer {
     this.#missed.add(exchange)
     this.#log.warn('dead messages are dropped: the exchange they go to does not exist', { exchange, queue })
   }
+}
+
+/** AMQP's default exchange, '' or, in another virtual host, `vhost:NAME/`: it leads to the queue that the key names, and is not stored. */
+function isDefaultExchange(name: string): boolean {
+  return name === '' || (name.startsWith('vhost:') && name.endsWith('/'))
 }
 
 /** One of the copies keeps the id: the first. */

@@ -47,7 +47,7 @@ const checks: Record<keyof QueuePolicy, Check> = {
     hold: {},
     discard: {},
     deadLetter: { queue: queueName },
-    exchange: { exchange: queueName, key: orNull(routingKey) },
+    exchange: { exchange: exchangeName, key: orNull(routingKey) },
   }),
   deadRetentionMs: orNull(duration(0)),
   groups: variant({
@@ -131,6 +131,11 @@ function oneOf(...allowed: readonly string[]): Check {
 
 function boolean(field: string, value: unknown): void {
   if (typeof value !== 'boolean') fail(field, value, 'be true or false')
+}
+
+/** '': AMQP's default exchange. */
+function exchangeName(field: string, value: unknown): void {
+  if (value !== '') validateName(field, value)
 }
 
 function queueName(field: string, value: unknown): void {

@@ -1,4 +1,4 @@
-import amqp, { type ChannelModel } from 'amqplib'
+import amqp, { type Channel, type ChannelModel } from 'amqplib'
 import { onTestFinished } from 'vitest'
 import { StoredUsers } from '../../src/broker/users.ts'
 import type { AmqpLimits } from '../../src/frontends/amqp/amqp-limits.ts'
@@ -27,7 +27,7 @@ export async function servedAmqp(options: { amqpLimits?: Partial<AmqpLimits>; lo
   })
   onTestFinished(async () => {
     const closed = listener.close({ drainMs: 1_000 })
-    clock.advance(1_000)
+    await clock.advance(1_000)
     await closed
     users.close()
     await broker.close()
@@ -43,4 +43,15 @@ export async function connected(url: string) {
   connection.on('error', (error: Error) => faults.push(error))
   onTestFinished(() => connection.close().catch(() => {}))
   return { connection, faults }
+}
+
+/** What the server closed the channel with, whose call failed. */
+export async function refused(channel: Channel, call: PromiseLike<unknown>): Promise<string> {
+  const closed = new Promise<Error>((resolve) => channel.once('error', resolve))
+  try {
+    await call
+  } catch {
+    return (await closed).message
+  }
+  throw new Error('the call was not refused')
 }

@@ -41,7 +41,7 @@ describe('validatePolicy', () => {
     [{ dedup: { kind: 'window', windowMs: 0 } }, 'policy.dedup.windowMs is 0'],
     [{ lateAck: 1 }, 'policy.lateAck is 1'],
     [{ onDeath: { kind: 'exchange', exchange: 'x' } }, 'policy.onDeath.key'],
-    [{ onDeath: { kind: 'exchange', exchange: '', key: null } }, 'policy.onDeath.exchange'],
+    [{ onDeath: { kind: 'exchange', exchange: 7, key: null } }, 'policy.onDeath.exchange'],
     [{ groups: { kind: 'fair' } }, 'policy.groups.concurrency'],
     [{ groups: { kind: 'fair', concurrency: 0 } }, 'policy.groups.concurrency is 0'],
     [{ groups: { kind: 'ordered', rate: { tokens: 1, perMs: 0, burst: 1 } } }, 'policy.groups.rate.perMs is 0'],

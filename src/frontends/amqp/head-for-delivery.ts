@@ -5,7 +5,7 @@
  *   - dead letters: RabbitMQ's x-death and x-first-death-*, without the expiration
  *   - redeliveries from quorum queues: x-delivery-count
  */
-import { AMQP_HEAD, originOf } from '../../model/amqp-head.ts'
+import { AMQP_HEAD, type Origin, originOf } from '../../model/amqp-head.ts'
 import { decodeHead, type HeaderValue } from '../../model/content.ts'
 import type { Death, DeathReason, Delivery } from '../../model/message.ts'
 import { type FieldTable, type FieldValue, fieldOf } from '../../wire/amqp/field-table.ts'
@@ -14,13 +14,14 @@ import { type Properties, readProperties, writeProperties } from '../../wire/amq
 import { wireName } from './names.ts'
 
 const PERSISTENT = 2
+const NOWHERE: Origin = { exchange: '', key: '' }
 const contentTypes = { bytes: 'application/octet-stream', text: 'text/plain', json: 'application/json' } as const
 
 export function headFor(delivery: Delivery, countsDeliveries: boolean): Uint8Array {
   const { head } = delivery.content
   const isPlain = head[0] === AMQP_HEAD && delivery.history.length === 0
   if (isPlain && !(countsDeliveries && delivery.attempts > 1)) return head
-  const { address, properties } = head[0] === AMQP_HEAD ? stored(head) : translated(delivery)
+  const { exchange, key, properties } = head[0] === AMQP_HEAD ? stored(head) : translated(delivery)
   const headers = new Map(properties.headers ?? [])
   if (delivery.history.length > 0) {
     addDeaths(headers, delivery, properties.expiration)
@@ -28,19 +29,18 @@ export function headFor(delivery: Delivery, countsDeliveries: boolean): Uint8Arr
   }
   if (countsDeliveries && delivery.attempts > 1) headers.set('x-delivery-count', fieldOf(delivery.attempts - 1))
   if (headers.size > 0) properties.headers = headers
-  return Buffer.concat([Uint8Array.of(AMQP_HEAD), address, writeProperties(properties)])
+  return Buffer.concat([Uint8Array.of(AMQP_HEAD), shortstr(exchange), shortstr(key), writeProperties(properties)])
 }
 
-interface Parts {
-  /** Exchange and routing key as shortstrs. */
-  readonly address: Uint8Array
+interface Parts extends Origin {
   readonly properties: Properties
 }
 
 function stored(head: Uint8Array): Parts {
   const bytes = Buffer.from(head.buffer, head.byteOffset, head.byteLength)
-  const end = addressEnd(bytes)
-  return { address: bytes.subarray(1, end), properties: readProperties(bytes, end) }
+  const { exchange, key } = originOf(head) ?? NOWHERE
+  // A dead-letterer names the exchange as the store does.
+  return { exchange: wireName(exchange).name, key, properties: readProperties(bytes, addressEnd(bytes)) }
 }
 
 /** A message that another protocol sent. */
@@ -56,7 +56,7 @@ function translated({ id, queue, content, priority, enqueuedAtMs }: Delivery): P
   if (type !== undefined) properties.type = cut(type)
   const table = tableOfHeaders(headers)
   if (table.size > 0) properties.headers = table
-  return { address: Buffer.concat([shortstr(''), shortstr(wireName(queue).name)]), properties }
+  return { exchange: '', key: wireName(queue).name, properties }
 }
 
 function tableOfHeaders(headers: Readonly<Record<string, HeaderValue>>): FieldTable {
@@ -81,7 +81,8 @@ function addDeaths(
   { content, history }: Delivery,
   expiration: string | undefined,
 ): void {
-  const origin = originOf(content.head) ?? { exchange: '', key: '' }
+  const origin = originOf(content.head) ?? NOWHERE
+  const exchangeOf = (death: Death): string => wireName(death.exchange ?? origin.exchange).name
   const first = history[0] as Death
   const deaths = [...history].reverse().map((death): FieldValue => {
     const fields = new Map<string, FieldValue>([
@@ -89,8 +90,8 @@ function addDeaths(
       ['reason', fieldOf(reasonOf(death.reason))],
       ['queue', fieldOf(wireName(death.queue).name)],
       ['time', { type: 'T', value: BigInt(Math.floor(death.atMs / 1_000)) }],
-      ['exchange', fieldOf(origin.exchange)],
-      ['routing-keys', { type: 'A', value: [fieldOf(origin.key)] }],
+      ['exchange', fieldOf(exchangeOf(death))],
+      ['routing-keys', { type: 'A', value: (death.keys ?? [origin.key]).map((key) => fieldOf(key)) }],
     ])
     if (death === first && expiration !== undefined) fields.set('original-expiration', fieldOf(expiration))
     return { type: 'F', value: fields }
@@ -98,7 +99,7 @@ function addDeaths(
   headers.set('x-death', { type: 'A', value: deaths })
   headers.set('x-first-death-reason', fieldOf(reasonOf(first.reason)))
   headers.set('x-first-death-queue', fieldOf(wireName(first.queue).name))
-  headers.set('x-first-death-exchange', fieldOf(origin.exchange))
+  headers.set('x-first-death-exchange', fieldOf(exchangeOf(first)))
 }
 
 function shortstr(text: string): Uint8Array {

@@ -100,15 +100,14 @@ export function queuePolicy(vhost: string, { durable, arguments: args }: QueueDe
     // The limit counts redeliveries; the first delivery comes on top.
     attemptsMax: deliveryLimit === undefined ? null : deliveryLimit + 1,
     onDeath:
-      exchange === undefined
-        ? { kind: 'discard' }
-        : { kind: 'exchange', exchange: exchange === '' ? '' : storeName(vhost, exchange), key },
+      exchange === undefined ? { kind: 'discard' } : { kind: 'exchange', exchange: storeName(vhost, exchange), key },
     // 0 means "only for who waits already"; 1 ms is as close as a queue comes to it.
     ttlMs: ttlMs === undefined ? null : Math.max(1, ttlMs),
     onExpired: 'die',
     lengthMax: wholeOf(args.get('x-max-length')) ?? null,
     lengthBytesMax: wholeOf(args.get('x-max-length-bytes')) ?? null,
     overflow,
+    lengthCounts: 'waiting',
     durability: durable ? 'durable' : 'relaxed',
   }
 }
