@@ -47,14 +47,17 @@ export interface DifferentialOptions {
   readonly runs?: number
   /** Default: that of the run. */
   readonly seed?: number
+  /** Look for the smallest list that fails. Default true. */
+  readonly shrinks?: boolean
 }
 
-/** Rejects with the smallest list of actions that shows a difference. */
+/** Rejects with a list of actions that shows a difference, the smallest one if it `shrinks`. */
 export async function compareWithReference({
   makeOther,
   reopens = false,
   runs,
   seed,
+  shrinks = true,
 }: DifferentialOptions): Promise<void> {
   const actions = [...everyAction, reopens ? reopenAction : jumpWallAction]
   const steps = actions.map((arbitrary) => arbitrary.map((action) => new Step(action)))
@@ -73,5 +76,6 @@ export async function compareWithReference({
     }
   })
   const long = process.env['SPINDLE_TEST_LONG'] === '1'
-  await fc.assert(property, { numRuns: runs ?? (long ? RUNS_LONG : RUNS), ...(seed === undefined ? {} : { seed }) })
+  const numRuns = runs ?? (long ? RUNS_LONG : RUNS)
+  await fc.assert(property, { numRuns, endOnFailure: !shrinks, ...(seed === undefined ? {} : { seed }) })
 }

@@ -74,7 +74,9 @@ describe('the differential test', () => {
   for (const [name, makeOther] of Object.entries(bugs)) {
     it(`catches ${name}`, async () => {
       // A seed of its own: that the bug is met is a fact about it, not chance.
-      await expect(compareWithReference({ makeOther, runs: 2_000, seed: 7 })).rejects.toThrow(/Property failed/)
+      await expect(compareWithReference({ makeOther, runs: 2_000, seed: 11, shrinks: false })).rejects.toThrow(
+        /Property failed/,
+      )
     })
   }
 })

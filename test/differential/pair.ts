@@ -13,7 +13,15 @@ import {
 } from '../../src/engine/engine.ts'
 import type { Content, MessageView, Receipt } from '../../src/model/message.ts'
 import type { VirtualClock } from '../../src/testing/virtual-clock.ts'
-import { type Action, allStates, type OpPlan, policyOf, queueNames, type SimplePlan } from './actions.ts'
+import {
+  type Action,
+  allStates,
+  type OpPlan,
+  policyOf,
+  type QueueName,
+  queueNames,
+  type SimplePlan,
+} from './actions.ts'
 import { Labels } from './labels.ts'
 
 const encoder = new TextEncoder()
@@ -138,6 +146,15 @@ export class Pair {
       this.#pairOutcome(outcome, other.flat()[i])
     })
     expect(other.map(this.#plainOutcomes), 'outcomes of commit').toEqual(reference.map(this.#plainOutcomes))
+    for (const queue of new Set(units.flat().flatMap(droppedBy))) await this.#recount(queue)
+  }
+
+  /** A queue that was dropped, and perhaps made again in the same unit, counts from nothing in both. */
+  async #recount(queue: QueueName): Promise<void> {
+    const { reference, other } = await this.#both((engine) => engine.measure([queue]))
+    const [ours, theirs] = [reference[0], other[0]]
+    if (ours === undefined || theirs === undefined) this.#totalsBefore.delete(queue)
+    else this.#totalsBefore.set(queue, difference(ours.totals, theirs.totals))
   }
 
   #pairOutcome(reference: Outcome, other: Outcome | undefined): void {
@@ -316,6 +333,11 @@ export class Pair {
     const changed = new Set(receipts.filter((_, i) => extended[i]))
     this.#receipts = this.#receipts.map((receipt) => (changed.has(receipt) ? { ...receipt, termMs } : receipt))
   }
+}
+
+function droppedBy(plan: OpPlan): QueueName[] {
+  if (plan.kind === 'count') return plan.reached.flatMap(droppedBy)
+  return plan.kind === 'dropQueue' ? [plan.queue] : []
 }
 
 function termOf({ term, holder }: Extract<Action, { kind: 'lease' }>): LeaseTerm {

@@ -193,4 +193,32 @@ export const mutants: readonly Mutant[] = [
     replace: '',
     caughtBy: powerCut,
   },
+  {
+    name: 'a fair group goes one past its cap',
+    file: `${ENGINE}/index/groups.ts`,
+    find: 'group.leased < this.#concurrency ?',
+    replace: 'group.leased <= this.#concurrency ?',
+    caughtBy: conformance('lease at most `concurrency` of a group, and the next when one of them ends'),
+  },
+  {
+    name: 'the bucket of a drained group is forgotten',
+    file: `${ENGINE}/index/group-rates.ts`,
+    find: 'else if (value.fullMs <= nowMs && value.emptyUntilMs === 0)',
+    replace: 'else',
+    caughtBy: conformance('remembers the bucket of a group that was drained'),
+  },
+  {
+    name: 'a unit does not count its own bytes',
+    file: `${ENGINE}/rows.ts`,
+    find: '  queue.meter?.enter(State.pending, length - CONTENT_HEADER_BYTES)\n',
+    replace: '  queue.meter?.enter(State.pending, 0)\n',
+    caughtBy: conformance('counts the messages of one unit, too'),
+  },
+  {
+    name: 'whoever begins to watch does not hear of the dead that wait for an exchange',
+    file: `${ENGINE}/engine.ts`,
+    find: "    if (this.#state === 'open') this.#hintDead()\n",
+    replace: '',
+    caughtBy: conformance('are told to whoever begins to watch'),
+  },
 ]
