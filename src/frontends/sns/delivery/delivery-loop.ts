@@ -104,13 +104,13 @@ export class DeliveryLoop {
     const leave = await this.#parts.enter()
     let answer: OutboundAnswer
     try {
-      if (outbound === undefined || this.#stop.signal.aborted) return // it comes again when its lease is over
+      if (outbound === undefined || this.#stop.signal.aborted) return await this.#giveBack(delivery)
       answer = await outbound.post(this.#request(message), this.#stop.signal)
     } finally {
       leave()
     }
     // Stopped in the middle: whether it arrived is not known, so it is tried again.
-    if (this.#stop.signal.aborted && answer.kind === 'failed') return
+    if (this.#stop.signal.aborted && answer.kind === 'failed') return this.#giveBack(delivery)
     if (answer.kind === 'answered' && answer.status >= 200 && answer.status < 300) {
       await this.#settle([{ kind: 'settle', receipt, id, how: { kind: 'ack' } }])
       return
@@ -121,6 +121,11 @@ export class DeliveryLoop {
       return
     }
     await this.#giveUp(delivery, message, answer)
+  }
+
+  /** At once, and unspent: whoever serves the queue next delivers it. */
+  #giveBack({ id, receipt }: Delivery): Promise<void> {
+    return this.#settle([{ kind: 'settle', receipt, id, how: { kind: 'release', spend: false } }])
   }
 
   #request(message: CourierMessage) {
