@@ -8,6 +8,7 @@ import { defaultPolicy, type QueuePolicy } from '../model/policy.ts'
 import { validateName, validatePolicy } from '../model/validate.ts'
 import type { Binding, ExchangeSettings } from '../routing/exchange.ts'
 import { ExchangeTable } from '../routing/exchange-table.ts'
+import { ChangeOrder } from './change-order.ts'
 import { checkBinding, checkedSettings, defaultSettings } from './exchange-checks.ts'
 import {
   BINDING_PREFIX,
@@ -44,8 +45,8 @@ export class Catalog {
   readonly #lifetimes = new Map<string, QueueLifetime>()
   readonly #exchanges = new Exchanges()
   #nextOrder = 1
-  /** Changes run one after the other: each reads what the one before left. */
-  #lastChange: Promise<unknown> = Promise.resolve()
+  /** What a change reads must still stand when it is committed: what may take something away runs alone. */
+  readonly #order = new ChangeOrder()
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -126,7 +127,7 @@ export class Catalog {
     fields: Partial<QueuePolicy>,
     { lifetime, expect, records = [] }: DeclareQueueOptions = {},
   ): Promise<QueuePolicy> {
-    return this.#change(async () => {
+    const change = async (): Promise<QueuePolicy> => {
       validateName('queue', queue)
       let known = this.#policies.get(queue)
       const mortal = this.#lifetimes.get(queue)
@@ -149,11 +150,12 @@ export class Catalog {
       if (lives.kind === 'durable') this.#lifetimes.delete(queue)
       else this.#lifetimes.set(queue, lives)
       return policy
-    })
+    }
+    return this.#lifetimes.has(queue) ? this.#order.alone(change) : this.#order.beside(`queue ${queue}`, change)
   }
 
   deleteQueue(queue: string, { ifEmpty = false, records = [] }: DeleteQueueOptions = {}): Promise<boolean> {
-    return this.#change(async () => {
+    return this.#order.alone(async () => {
       if (!this.#policies.has(queue)) return false
       const attempted = `delete queue '${queue}'`
       const removal = this.#exchanges.withoutTarget({ kind: 'queue', name: queue })
@@ -183,7 +185,7 @@ export class Catalog {
     given: Partial<ExchangeSettings>,
     { expect, records = [] }: DeclareExchangeOptions = {},
   ): Promise<ExchangeSettings> {
-    return this.#change(async () => {
+    return this.#order.beside(`exchange ${exchange}`, async () => {
       validateName('exchange', exchange)
       const known = this.#exchanges.get(exchange)
       const settings = checkedSettings(given, known?.settings ?? defaultSettings)
@@ -203,7 +205,7 @@ export class Catalog {
   }
 
   deleteExchange(exchange: string, { ifUnused = false, records = [] }: DeleteExchangeOptions = {}): Promise<boolean> {
-    return this.#change(async () => {
+    return this.#order.alone(async () => {
       const table = this.#exchanges.get(exchange)
       if (table === undefined) return false
       const attempted = `delete exchange '${exchange}'`
@@ -214,7 +216,7 @@ export class Catalog {
   }
 
   putBinding(binding: Binding, { records = [] }: WithRecords = {}): Promise<void> {
-    return this.#change(async () => {
+    const change = async (): Promise<void> => {
       checkBinding(binding)
       const { exchange, id, target } = binding
       const attempted = `bind ${target.kind} '${target.name}' to exchange '${exchange}'`
@@ -239,11 +241,13 @@ export class Catalog {
       )
       this.#exchanges.bind(binding)
       for (const [queue, policy] of policies) this.#policies.set(queue, policy)
-    })
+    }
+    if (binding.exchange === FAILED_TOPIC) return this.#order.alone(change)
+    return this.#order.beside(`binding ${binding.exchange} ${binding.id}`, change)
   }
 
   removeBinding(exchange: string, id: string, { records = [] }: WithRecords = {}): Promise<boolean> {
-    return this.#change(async () => {
+    return this.#order.alone(async () => {
       if (this.#exchanges.get(exchange)?.get(id) === undefined) return false
       await this.#remove(`unbind from exchange '${exchange}'`, this.#exchanges.withoutBinding(exchange, id), records)
       return true
@@ -253,12 +257,14 @@ export class Catalog {
   /** The engine says that something happened to the queue; one that may go by itself may be gone. */
   hinted(queue: string): void {
     if (!this.#lifetimes.has(queue)) return
-    void this.#change(async () => {
-      if (this.#lifetimes.has(queue) && (await this.#engine.measure([queue])).length === 0)
-        await this.#unbindGone(queue)
-    }).catch(() => {
-      // The store has stopped; at the next start its orphans are looked for.
-    })
+    void this.#order
+      .alone(async () => {
+        if (this.#lifetimes.has(queue) && (await this.#engine.measure([queue])).length === 0)
+          await this.#unbindGone(queue)
+      })
+      .catch(() => {
+        // The store has stopped; at the next start its orphans are looked for.
+      })
   }
 
   /** The queue went by itself: so do the bindings to it. */
@@ -317,12 +323,6 @@ export class Catalog {
   /** A queue that receives failed events reports none of its own: its failures would feed themselves. */
   #withFailedEvents(queue: string, policy: QueuePolicy, failedTo: readonly string[] = this.#failedTo()): QueuePolicy {
     return { ...policy, failedEventsTo: failedTo.includes(queue) ? [] : failedTo }
-  }
-
-  #change<T>(change: () => Promise<T>): Promise<T> {
-    const done = this.#lastChange.then(change)
-    this.#lastChange = done.catch(() => undefined)
-    return done
   }
 }
 
