@@ -15,6 +15,7 @@ import { orderSuite } from './order.ts'
 import { queueSuite } from './queues.ts'
 import { recordSuite } from './records.ts'
 import { reopenSuite } from './reopen.ts'
+import { reopenPolicySuite } from './reopen-policies.ts'
 import { settleSuite } from './settle.ts'
 import type { MakeEngine } from './subject.ts'
 import { throttleSuite } from './throttle.ts'
@@ -47,6 +48,8 @@ const suites: readonly ((make: MakeEngine) => void)[] = [
 export function conformance(name: string, make: MakeEngine, options: { readonly durable: boolean }): void {
   describe(`${name} engine`, () => {
     for (const suite of suites) suite(make)
-    if (options.durable) reopenSuite(make)
+    if (!options.durable) return
+    reopenSuite(make)
+    reopenPolicySuite(make)
   })
 }
