@@ -216,8 +216,9 @@ export class Broker implements Port {
   settle(settlements: readonly SettleRequest[]): Promise<SettleOutcome[]> {
     return faultsAsRejections(() => {
       for (const settlement of settlements) this.#settling(settlement)
-      const units = settlements.map(({ receipt, how }) => ({ ops: [{ kind: 'settle', receipt, how } as const] }))
-      return this.#engine.commit(units).then((outcomes) => {
+      // One unit: none of them is required, so each keeps its own outcome, and all of them are one record.
+      const ops = settlements.map(({ receipt, how }) => ({ kind: 'settle', receipt, how }) as const)
+      return this.#engine.commit([{ ops }]).then(([outcomes = []]) => {
         for (const settlement of settlements) this.#settled(settlement)
         return outcomes.map(settleOutcome)
       })
@@ -334,10 +335,9 @@ export class Broker implements Port {
   }
 }
 
-function settleOutcome(unit: readonly Outcome[]): SettleOutcome {
-  const outcome = unit[0]
-  if (outcome?.kind === 'settled' || outcome?.kind === 'stale') return outcome
-  throw new Error(`the engine answered a settle with '${outcome?.kind}'`)
+function settleOutcome(outcome: Outcome): SettleOutcome {
+  if (outcome.kind === 'settled' || outcome.kind === 'stale') return outcome
+  throw new Error(`the engine answered a settle with '${outcome.kind}'`)
 }
 
 function invalid(queue: string, why: string): SpindleError {
