@@ -229,7 +229,7 @@ describe('what would leave this machine otherwise', () => {
       subject: 'S',
     })
     expect(kept.find(({ protocol }) => protocol === 'firehose')).toMatchObject({ endpoint: firehose, message: 'hello' })
-    expect(kept.find(({ protocol }) => protocol === 'lambda')?.endpoint).toBe(lambda)
+    expect(kept.find(({ protocol }) => protocol === 'lambda')?.['endpoint']).toBe(lambda)
   })
 
   it('holds the confirmation of an e-mail address, by which it is confirmed', async () => {

@@ -84,7 +84,9 @@ describe('a subscription', () => {
     for (let i = 0; i < 130; i++) await subscribe(client, i < 105 ? orders : mail, queueArn(`q${i}`))
     const west = snsClient(endpoint, { region: 'eu-west-1' })
     await subscribe(west, await topic(west), 'arn:aws:sqs:eu-west-1:000000000000:q')
-    const sizes = async (next: (token?: string) => Promise<{ Subscriptions?: unknown[]; NextToken?: string }>) => {
+    const sizes = async (
+      next: (token?: string) => Promise<{ Subscriptions?: unknown[] | undefined; NextToken?: string | undefined }>,
+    ) => {
       const found: number[] = []
       let token: string | undefined
       do {
