@@ -1,2 +1,2 @@
 /** For front ends, which see of routing what the broker shows: would SNS take this filter policy, and if not, in which words? */
-export { type FilterFault, judgeFilter } from '../routing/filter/judge.ts'
+export { judgeFilter } from '../routing/filter/judge.ts'

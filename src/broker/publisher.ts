@@ -56,12 +56,17 @@ export class Publisher {
   publish(exchange: string, messages: readonly PublishedMessage[]): Promise<AppendOutcome[][]> {
     this.#checkBatch(messages.length, 'publish to', exchange)
     const from = this.#exchange(exchange, 'publish to')
+    const only = messages.length === 1 ? messages[0] : undefined
+    if (only !== undefined) {
+      const ops = this.#published(from, only)
+      if (ops.length === 0) return Promise.resolve([[]])
+      return this.#engine.commit([{ ops }]).then(([outcomes = []]) => [takenOf(outcomes)])
+    }
     const units: Unit[] = []
     /** For each message the place of its unit; those that no queue takes need none. */
     const places = messages.map((message) => {
-      if (!this.#fits(message, exchange)) throw new SpindleError('too-large', `publish to '${exchange}'`)
-      const bindings = this.#route(from, message)
-      return bindings.length === 0 ? -1 : units.push({ ops: this.#appends(bindings, message) }) - 1
+      const ops = this.#published(from, message)
+      return ops.length === 0 ? -1 : units.push({ ops }) - 1
     })
     if (units.length === 0) return Promise.resolve(messages.map(() => []))
     return this.#engine.commit(units).then((outcomes) => places.map((place) => takenOf(outcomes[place] ?? [])))
@@ -137,6 +142,11 @@ export class Publisher {
     }
   }
 
+  #published(from: ExchangeTable, message: PublishedMessage): AppendOp[] {
+    if (!this.#fits(message, from.name)) throw new SpindleError('too-large', `publish to '${from.name}'`)
+    return this.#appends(this.#route(from, message), message)
+  }
+
   #exchange(name: string, verb: string): ExchangeTable {
     const exchange = this.#catalog.exchange(name)
     if (exchange === undefined) throw new SpindleError('no-such-exchange', `${verb} '${name}'`)
@@ -201,9 +211,12 @@ function firstUnit(outcomes: Outcome[][]): AppendOutcome[] {
 
 /** A queue that went while its bindings are still about to go took nothing. */
 function takenOf(outcomes: readonly Outcome[]): AppendOutcome[] {
-  return outcomes
-    .map(appendOutcome)
-    .filter((outcome) => outcome.kind !== 'refused' || outcome.reason !== 'no-such-queue')
+  const taken: AppendOutcome[] = []
+  for (const outcome of outcomes) {
+    const append = appendOutcome(outcome)
+    if (append.kind !== 'refused' || append.reason !== 'no-such-queue') taken.push(append)
+  }
+  return taken
 }
 
 function appendOutcome(outcome: Outcome | undefined): AppendOutcome {
