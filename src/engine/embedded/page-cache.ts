@@ -4,7 +4,7 @@
  */
 import type { Content } from '../../model/message.ts'
 import { CONTENT_HEADER_BYTES } from './codec.ts'
-import { copyBytes } from './copy-bytes.ts'
+import { copyBytes, copyViewed } from './copy-bytes.ts'
 import { crc32 } from './journal/crc32.ts'
 import { getUint32 } from './journal/record-format.ts'
 
@@ -15,10 +15,15 @@ const SEGMENT_PAGES = 2 ** 15
 /** Copies up to this size are cut from a common slab. */
 const SLICE_BYTES_MAX = 4_096
 const SLAB_BYTES = 65_536
+const VIEWED_BYTES_MAX = 384
 
 export interface ContentSource {
   /** What holds all of it in memory, as it was written. */
-  recent(segment: number, offset: number, length: number): { bytes: Buffer; fileOffset: number } | undefined
+  recent(
+    segment: number,
+    offset: number,
+    length: number,
+  ): { bytes: Buffer; view: DataView; fileOffset: number } | undefined
   /** Up to where a segment may be read ahead. */
   writtenBytes(segment: number): number
   readContent(segment: number, offset: number, length: number): Buffer
@@ -31,6 +36,7 @@ export class PageCache {
   readonly #pagesMax: number
   readonly #corrupt: (segment: number, offset: number) => Error
   #slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
+  #slabView: DataView = new DataView(this.#slab.buffer)
   #slabAt = 0
   #lastKey = -1
   #last: Buffer | undefined
@@ -52,7 +58,7 @@ export class PageCache {
   /** A copy of the content at that place, checked if it comes from the disk. `length`: its header included. */
   content(segment: number, offset: number, length: number): Content {
     const sheet = this.#source.recent(segment, offset, length)
-    if (sheet !== undefined) return this.#copy(sheet.bytes, offset - sheet.fileOffset, length)
+    if (sheet !== undefined) return this.#copy(sheet.bytes, sheet.view, offset - sheet.fileOffset, length)
     const inPage = offset & (PAGE_BYTES - 1)
     const key = segment * SEGMENT_PAGES + (offset >>> PAGE_BITS)
     const page = this.#page(key)
@@ -60,14 +66,14 @@ export class PageCache {
     const whole = held ? page : this.#readAhead(key, segment, offset - inPage, inPage + length)
     if (whole !== undefined) {
       this.#check(whole, inPage, length, segment, offset)
-      return this.#copy(whole, inPage, length)
+      return this.#copy(whole, undefined, inPage, length)
     }
     const alone = this.#source.readContent(segment, offset, length)
     this.#check(alone, 0, length, segment, offset)
-    return this.#copy(alone, 0, length)
+    return this.#copy(alone, undefined, 0, length)
   }
 
-  #copy(source: Buffer, from: number, length: number): Content {
+  #copy(source: Buffer, view: DataView | undefined, from: number, length: number): Content {
     const bytes = length - CONTENT_HEADER_BYTES
     const headBytes = getUint32(source, from + 4)
     if (bytes > SLICE_BYTES_MAX) {
@@ -77,11 +83,14 @@ export class PageCache {
     }
     if (this.#slabAt + bytes > SLAB_BYTES) {
       this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
+      this.#slabView = new DataView(this.#slab.buffer)
       this.#slabAt = 0
     }
     const at = this.#slabAt
     this.#slabAt += bytes
-    copyBytes(source, from + CONTENT_HEADER_BYTES, this.#slab, at, bytes)
+    if (view !== undefined && bytes <= VIEWED_BYTES_MAX) {
+      copyViewed(view, from + CONTENT_HEADER_BYTES, this.#slabView, at, bytes)
+    } else copyBytes(source, from + CONTENT_HEADER_BYTES, this.#slab, at, bytes)
     const { buffer } = this.#slab
     const body = new Uint8Array(buffer, at + headBytes, bytes - headBytes)
     if (headBytes > 1) return { body, head: new Uint8Array(buffer, at, headBytes) }

@@ -6,7 +6,7 @@
 import type { Content, Death } from '../../model/message.ts'
 import { AppendFlag, CONTENT_HEADER_BYTES, Effect, RECORD_KIND } from './codec.ts'
 import { copyBytes } from './copy-bytes.ts'
-import { crc32 } from './journal/crc32.ts'
+import { CRC_START, crcFeedView } from './journal/crc32.ts'
 
 const SCRATCH_BYTES = 65_536
 /** Room that every effect may take for granted beyond what it asks for. */
@@ -281,7 +281,8 @@ export class Scribe {
     this.#view.setUint32(place + 8, body.length, true)
     copyBytes(head, 0, this.bytes, place + CONTENT_HEADER_BYTES, head.length)
     copyBytes(body, 0, this.bytes, place + CONTENT_HEADER_BYTES + head.length, body.length)
-    this.#view.setUint32(place, crc32(this.bytes, place + 4, place + length), true)
+    const crc = crcFeedView(CRC_START, this.bytes, this.#view, place + 4, place + length)
+    this.#view.setUint32(place, ~crc, true)
     this.at = place + length
     return place - this.start
   }

@@ -1,25 +1,28 @@
 /**
- * CRC-32 (the zlib polynomial) for records. Calling node:zlib costs about 200 ns however short the input; eight tables in
- * JavaScript cost about 1.2 ns a byte. Measured on the development machine, ns a record:
+ * CRC-32 (the zlib polynomial) for records. Calling node:zlib costs about 200 ns however short the input; tables in JavaScript
+ * cost about 1.2 ns a byte, and half of that where a DataView reads four bytes at once. Measured on the development machine, ns a
+ * record:
  *
  *     bytes      24   40   64  120  200  400  1100
- *     tables     34   57   83  153  244  491  1340
+ *     8 tables   34   57   83  153  244  491  1340
+ *     16, view   17   30   45   75  105  240
  *     zlib      171  205  261  206  230  300   517
  */
 import { crc32 as zlibCrc32 } from 'node:zlib'
 
 /** From here on zlib is faster. */
 const ZLIB_FROM_BYTES = 192
+const ZLIB_FROM_VIEW_BYTES = 384
 
 const POLYNOMIAL = 0xedb88320
-const table = new Int32Array(8 * 256)
+const table = new Int32Array(16 * 256)
 for (let byte = 0; byte < 256; byte++) {
   let value = byte
   for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ POLYNOMIAL : value >>> 1
   table[byte] = value
 }
 for (let byte = 0; byte < 256; byte++) {
-  for (let power = 1; power < 8; power++) {
+  for (let power = 1; power < 16; power++) {
     const before = table[(power - 1) * 256 + byte] as number
     table[power * 256 + byte] = (before >>> 8) ^ (table[before & 255] as number)
   }
@@ -33,7 +36,7 @@ export function crcFeed(value: number, bytes: Buffer, start: number, end: number
   if (end - start >= ZLIB_FROM_BYTES) return ~zlibCrc32(bytes.subarray(start, end), ~value >>> 0)
   let crc = value
   let at = start
-  // Inside [start, end) every index exists, and every table index is below 2,048: the casts are free and exact.
+  // Inside [start, end) every index exists, and every table index is below 4,096: the casts are free and exact.
   for (; at + 8 <= end; at += 8) {
     const low =
       crc ^
@@ -52,6 +55,39 @@ export function crcFeed(value: number, bytes: Buffer, start: number, end: number
       (table[bytes[at + 7] as number] as number)
   }
   for (; at < end; at++) crc = (crc >>> 8) ^ (table[(crc ^ (bytes[at] as number)) & 255] as number)
+  return crc
+}
+
+/** As `crcFeed`, where there is a view of the same bytes. */
+export function crcFeedView(value: number, bytes: Buffer, view: DataView, start: number, end: number): number {
+  if (end - start >= ZLIB_FROM_VIEW_BYTES) return ~zlibCrc32(bytes.subarray(start, end), ~value >>> 0)
+  let crc = value
+  let at = start
+  for (; at + 16 <= end; at += 16) {
+    const a = crc ^ view.getInt32(at, true)
+    const b = view.getInt32(at + 4, true)
+    const c = view.getInt32(at + 8, true)
+    const d = view.getInt32(at + 12, true)
+    crc =
+      (table[3840 + (a & 255)] as number) ^
+      (table[3584 + ((a >>> 8) & 255)] as number) ^
+      (table[3328 + ((a >>> 16) & 255)] as number) ^
+      (table[3072 + (a >>> 24)] as number) ^
+      (table[2816 + (b & 255)] as number) ^
+      (table[2560 + ((b >>> 8) & 255)] as number) ^
+      (table[2304 + ((b >>> 16) & 255)] as number) ^
+      (table[2048 + (b >>> 24)] as number) ^
+      (table[1792 + (c & 255)] as number) ^
+      (table[1536 + ((c >>> 8) & 255)] as number) ^
+      (table[1280 + ((c >>> 16) & 255)] as number) ^
+      (table[1024 + (c >>> 24)] as number) ^
+      (table[768 + (d & 255)] as number) ^
+      (table[512 + ((d >>> 8) & 255)] as number) ^
+      (table[256 + ((d >>> 16) & 255)] as number) ^
+      (table[d >>> 24] as number)
+  }
+  for (; at + 4 <= end; at += 4) crc = crcFeedUint32(crc, view.getInt32(at, true))
+  for (; at < end; at++) crc = (crc >>> 8) ^ (table[(crc ^ view.getUint8(at)) & 255] as number)
   return crc
 }
 

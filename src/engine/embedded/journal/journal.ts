@@ -207,7 +207,7 @@ export class Journal {
     const chunk = this.#open
     const { sheet } = chunk
     const at = chunk.end
-    sealRecord(this.#openSeed, sheet.fileOffset + at, sheet.bytes, at, this.#kind, payloadBytes)
+    sealRecord(this.#openSeed, sheet.fileOffset + at, sheet, at, this.#kind, payloadBytes)
     chunk.end = at + RECORD_HEADER_BYTES + payloadBytes
     sheet.used = chunk.end
     chunk.lastSealed = ++this.sealed
@@ -405,7 +405,7 @@ export class Journal {
   #putMarker(chunk: Chunk): void {
     this.#stated = this.#writer.syncedTo
     const { sheet } = chunk
-    putMarker(this.#openSeed, sheet.fileOffset + chunk.end, sheet.bytes, chunk.end, this.#stated)
+    putMarker(this.#openSeed, sheet.fileOffset + chunk.end, sheet, chunk.end, this.#stated)
     chunk.end += MARKER_BYTES
     sheet.used = chunk.end
     chunk.lastSealed = this.sealed
@@ -420,7 +420,7 @@ export class Journal {
     const chunk = this.#open
     const { sheet } = chunk
     const next = sheet.segment + 1
-    putRoll(this.#openSeed, sheet.fileOffset + chunk.end, sheet.bytes, chunk.end, next)
+    putRoll(this.#openSeed, sheet.fileOffset + chunk.end, sheet, chunk.end, next)
     chunk.end += ROLL_BYTES
     sheet.used = chunk.end
     chunk.rolls = true

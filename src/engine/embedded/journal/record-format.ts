@@ -16,7 +16,7 @@
  * - roll, last in every segment but the one in use: the number of the next. It is synced before anything is written there.
  * - segments: every segment that exists from now on; written before one is deleted.
  */
-import { CRC_START, crcFeed, crcFeedUint32 } from './crc32.ts'
+import { CRC_START, crcFeed, crcFeedUint32, crcFeedView } from './crc32.ts'
 
 export const SEGMENT_HEADER_BYTES = 4_096
 export const RECORD_HEADER_BYTES = 12
@@ -67,36 +67,44 @@ export function getUint32(bytes: Buffer, at: number): number {
   )
 }
 
+/** Memory in which records are made. */
+export interface RecordMemory {
+  readonly bytes: Buffer
+  readonly view: DataView
+}
+
 /** Fills in the header of a record whose payload is in place already. */
 export function sealRecord(
   seed: number,
   offset: number,
-  bytes: Buffer,
+  { bytes, view }: RecordMemory,
   at: number,
   kind: number,
   length: number,
 ): void {
-  putUint32(bytes, at, length)
-  putUint32(bytes, at + 8, kind)
-  putUint32(bytes, at + 4, recordCrc(seed, offset, bytes, at, length))
+  view.setUint32(at, length, true)
+  view.setUint32(at + 8, kind, true)
+  const seeded = crcFeedUint32(crcFeedUint32(seed, offset), length)
+  view.setUint32(at + 4, ~crcFeedView(seeded, bytes, view, at + 8, at + RECORD_HEADER_BYTES + length), true)
 }
 
 export function putMarker(
   seed: number,
   offset: number,
-  bytes: Buffer,
+  memory: RecordMemory,
   at: number,
   synced: { segment: number; offset: number },
 ): void {
+  const { bytes } = memory
   MARKER_MAGIC.copy(bytes, at + RECORD_HEADER_BYTES)
   putUint32(bytes, at + RECORD_HEADER_BYTES + 8, synced.segment)
   putUint32(bytes, at + RECORD_HEADER_BYTES + 12, synced.offset)
-  sealRecord(seed, offset, bytes, at, KIND_MARKER, MARKER_PAYLOAD_BYTES)
+  sealRecord(seed, offset, memory, at, KIND_MARKER, MARKER_PAYLOAD_BYTES)
 }
 
-export function putRoll(seed: number, offset: number, bytes: Buffer, at: number, next: number): void {
-  putUint32(bytes, at + RECORD_HEADER_BYTES, next)
-  sealRecord(seed, offset, bytes, at, KIND_ROLL, ROLL_PAYLOAD_BYTES)
+export function putRoll(seed: number, offset: number, memory: RecordMemory, at: number, next: number): void {
+  putUint32(memory.bytes, at + RECORD_HEADER_BYTES, next)
+  sealRecord(seed, offset, memory, at, KIND_ROLL, ROLL_PAYLOAD_BYTES)
 }
 
 export interface SegmentHeader {
