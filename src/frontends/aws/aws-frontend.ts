@@ -106,7 +106,10 @@ export function awsFrontend(parts: AwsFrontendParts): HttpListener {
         )
         .catch((fault: unknown) => exchange.fail(told(fault), route.service))
     } catch (fault) {
-      exchange.fail(told(fault), service ?? services[0])
+      exchange.fail(
+        told(fault),
+        service ?? services.find(({ name }) => name === exchange.asked.scope?.service) ?? services[0],
+      )
     }
   }
 
