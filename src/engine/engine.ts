@@ -21,6 +21,10 @@
  * failed event, are appended there with that queue's delay and TTL, never refused and not judged by its dedup or lengthMax; a moved
  * one keeps id, content, priority, group, dedupId and note, and has attempts and deliveries of 0.
  *
+ * Pace. Of ready messages a lease grants no more than the queue's `paused`, `concurrency` and `rate`, and those of its groups, let out at
+ * its instant; [] is then an answer like any other. Other sources are not bound and take no token, but count as leased. Buckets are full
+ * when the store opens.
+ *
  * Order. A queue serves (priority descending, sequence ascending). Sequences grow with each append of the
  * store and are kept by release and expiry.
  *
@@ -61,6 +65,7 @@ export interface Engine {
    * Outcomes stand in the order of units and their ops. A `required` op that is stale, duplicate, refused or fails its
    * `expect` aborts its unit: the unit's outcomes are then `aborted`, but for the op that caused it.
    * An append may be leased only after its unit has resolved. Ops see what earlier ops of their unit did.
+   * A required append may be refused `queue-full` where whether it fits depends on what its unit did before; none is let in wrongly.
    */
   commit(units: readonly Unit[], options?: CommitOptions): Promise<Outcome[][]>
 
@@ -95,12 +100,13 @@ export interface Engine {
   /** Records whose key starts with `prefix`, by key (UTF-16 code unit order), after `cursor`. */
   scan(prefix: string, options: { readonly after?: string; readonly limit: number }): Promise<StoredRecord[]>
 
-  /** Applies what is due, up to `budget` transitions; says when the next thing is due (ms from now; null: nothing is). */
+  /** Applies what is due, up to `budget` transitions; says when the next thing is due, the next token of an empty bucket included (ms from now; null: nothing is). */
   tick(budget: number): Promise<{ readonly nextDueMs: number | null }>
 
   /**
    * Tells `listener` the names of queues that may have become leasable, and of those that went, coalesced; a hint, never a
-   * promise. Fires after the change is leasable. Time-driven changes are told when `tick` (or any verb) applies them. Returns the end of the watch.
+   * promise. Fires after the change is leasable; also when an ended lease or a new token makes room, and where dead ones wait for an exchange (`onDeath`): as each dies,
+   * as a lease of one ends without an ack, and as the watch begins. Time-driven changes are told when `tick` (or any verb) applies them. Returns the end of the watch.
    */
   watch(listener: (queue: string) => void): () => void
 }

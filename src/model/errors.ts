@@ -34,8 +34,8 @@ export const errorCatalogue = {
     remedy: 'Wait for it, or cancel it.',
   },
   'queue-full': {
-    meaning: 'The queue is at its lengthMax and its policy refuses more.',
-    remedy: 'Wait for consumers, or raise lengthMax.',
+    meaning: 'The queue is at its lengthMax or lengthBytesMax and its policy refuses more.',
+    remedy: 'Wait for consumers, or raise the cap.',
   },
   'disk-full': {
     meaning: 'The disk has no room for new messages; receiving and settling go on.',
@@ -109,7 +109,7 @@ export const errorCatalogue = {
   'no-such-user': { meaning: 'No user has this name.', remedy: 'Create it first with spindle user add.' },
   'not-authenticated': {
     meaning: 'The server has users, and the call does not say whose it is.',
-    remedy: 'Pass a token of a user (spindle user add --token).',
+    remedy: 'Pass a token of a user (spindle user add --new-token).',
   },
   'access-denied': {
     meaning: 'The user may not do this.',
