@@ -46,8 +46,12 @@ export function segmentSeed(segment: number): number {
 
 /** The CRC of the record at file place `offset` whose header begins at `bytes[at]`. `length`: of its payload. */
 export function recordCrc(seed: number, offset: number, bytes: Buffer, at: number, length: number): number {
-  const seeded = crcFeedUint32(crcFeedUint32(seed, offset), length)
-  return ~crcFeed(seeded, bytes, at + 8, at + RECORD_HEADER_BYTES + length) >>> 0
+  return ~crcFeed(seedOf(seed, offset, length), bytes, at + 8, at + RECORD_HEADER_BYTES + length) >>> 0
+}
+
+/** Where and how long it is comes first, so that it passes nowhere else. */
+function seedOf(seed: number, offset: number, length: number): number {
+  return crcFeedUint32(crcFeedUint32(seed, offset), length)
 }
 
 export function putUint32(bytes: Buffer, at: number, value: number): void {
@@ -84,8 +88,8 @@ export function sealRecord(
 ): void {
   view.setUint32(at, length, true)
   view.setUint32(at + 8, kind, true)
-  const seeded = crcFeedUint32(crcFeedUint32(seed, offset), length)
-  view.setUint32(at + 4, ~crcFeedView(seeded, bytes, view, at + 8, at + RECORD_HEADER_BYTES + length), true)
+  const crc = crcFeedView(seedOf(seed, offset, length), bytes, view, at + 8, at + RECORD_HEADER_BYTES + length)
+  view.setUint32(at + 4, ~crc, true)
 }
 
 export function putMarker(
