@@ -106,9 +106,10 @@ describe('exchanges', () => {
   it('return what is mandatory and cannot be routed, before its confirm', async () => {
     const { channel } = await opened()
     const order: string[] = []
-    channel.on('return', ({ fields, content }) =>
-      order.push(`return ${fields.replyCode} ${fields.replyText} ${content}`),
-    )
+    channel.on('return', ({ fields, content }) => {
+      const { replyCode, replyText } = fields as { replyCode?: number; replyText?: string }
+      order.push(`return ${replyCode} ${replyText} ${content}`)
+    })
     await channel.assertExchange('e', 'direct')
     channel.publish('e', 'nowhere', Buffer.from('one'), { mandatory: true }, () => order.push('confirm'))
     channel.publish('', 'no-such-queue', Buffer.from('two'), { mandatory: true }, () => order.push('confirm'))
@@ -125,7 +126,7 @@ describe('exchanges', () => {
     await publish(channel, '', 'to', 'hello', { headers: { CC: ['cc', 'to'], BCC: ['bcc'] } })
     for (const queue of ['to', 'cc', 'bcc']) {
       const message = await channel.get(queue, { noAck: true })
-      expect(message && message.properties.headers).toEqual({ CC: ['cc', 'to'] })
+      expect(message === false ? undefined : message.properties.headers).toEqual({ CC: ['cc', 'to'] })
       expect(await channel.get(queue)).toBe(false)
     }
   })
