@@ -8,6 +8,7 @@ import { defaultPolicy } from '../model/policy.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Random } from '../runtime/random.ts'
+import { Batches } from './batches.ts'
 import type { Changes } from './changes.ts'
 import { Deadlines } from './deadlines.ts'
 import { Enqueuer } from './enqueue.ts'
@@ -202,6 +203,7 @@ export class TaskClient {
     const { port, clock, random, limits, log } = this.#parts
     const queues = [...new Set(tasks.map(queueOf))]
     const byName = new Map(tasks.map((task) => [task.name, task]))
+    const deadlines = new Deadlines(clock)
     return new TaskWorker({
       ...options,
       port,
@@ -209,7 +211,8 @@ export class TaskClient {
       random,
       limits,
       log,
-      deadlines: new Deadlines(clock),
+      deadlines,
+      batches: new Batches(deadlines, options.concurrency),
       isolation: new Isolation({ clock, files: options.files, find: (name) => byName.get(name) }),
       enqueuer: this.#enqueuer,
       webhooks: this.#webhooks,

@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { SpindleError } from '../model/errors.ts'
 import { DURATION_MS_MAX, defaultLimits, PRIORITY_MAX } from '../model/limits.ts'
-import type { TaskDefinition, TaskOptions } from './types.ts'
+import type { BatchItem, BatchPolicy, BatchResults, TaskDefinition, TaskOptions } from './types.ts'
 
 /**
  * Defines a task: a name, a validator of its input and what to run. The name is stored with every message, so renaming
@@ -30,7 +30,17 @@ export function task<const Name extends string, Schema extends StandardSchemaV1,
   if (!Number.isInteger(attempts) || attempts < 1) refuse(`retry.attempts is ${attempts} but must be 1 or more`)
   positive('leaseMs', options.leaseMs)
   positive('timeoutMs', options.timeoutMs)
-  const { isolate, memoryMbMax } = options
+  const { isolate, memoryMbMax, killsMax = 1, batch } = options
+  if (killsMax !== null && (!Number.isInteger(killsMax) || killsMax < 1)) {
+    refuse(`killsMax is ${killsMax} but must be a whole number, 1 or more, or null`)
+  }
+  if (batch !== undefined) {
+    if (isolate !== undefined) refuse('a batch has no isolate')
+    if (!Number.isInteger(batch.max) || batch.max < 1) refuse(`batch.max is ${batch.max} but must be 1 or more`)
+    if (!(batch.waitMs >= 0 && batch.waitMs <= DURATION_MS_MAX)) {
+      refuse(`batch.waitMs is ${batch.waitMs} but must be 0 to ${DURATION_MS_MAX}`)
+    }
+  }
   if (isolate !== undefined && isolate !== 'thread' && isolate !== 'process') {
     refuse("isolate must be 'thread' or 'process'")
   }
@@ -48,6 +58,24 @@ export function task<const Name extends string, Schema extends StandardSchemaV1,
     refuse(`priority is ${priority} but must be a whole number from 0 to ${PRIORITY_MAX}`)
   }
   return Object.freeze({ name, options })
+}
+
+/**
+ * A task whose handler takes several inputs at once: as many as gather in a worker within `batch.waitMs` of the first, `batch.max` at
+ * most. Each input is enqueued, retried and asked for as a task of its own. Throws `invalid-argument`.
+ */
+export function batchTask<const Name extends string, Schema extends StandardSchemaV1, Output>(
+  name: Name,
+  options: Omit<TaskOptions<Schema, Output>, 'run' | 'runBatch' | 'batch' | 'isolate'> & {
+    readonly batch: BatchPolicy
+    run(items: readonly BatchItem<StandardSchemaV1.InferOutput<Schema>>[]): BatchResults<Output>
+  },
+): TaskDefinition<Name, Schema, Output> {
+  const { run: runBatch, ...rest } = options
+  const run = (): never => {
+    throw new Error(`'${name}' takes its inputs in batches`)
+  }
+  return task<Name, Schema, Output>(name, { ...rest, run, runBatch })
 }
 
 /** The brand of definitions is their shape: two copies of this package must understand each other's. */

@@ -12,7 +12,18 @@ export type Ending =
       readonly retainMs: number
     }
   | { readonly kind: 'cancelled'; readonly retainMs: number }
-  | { readonly kind: 'retrying'; readonly error: TaskError; readonly delayMs: number }
+  | {
+      readonly kind: 'retrying'
+      readonly error: TaskError
+      readonly delayMs: number
+      /** Attempts that failed with an error so far, and those of them that took their isolate with them. */
+      readonly failed: number
+      readonly kills: number
+    }
+  /** Asked again after `delayMs`; the attempt is not spent. */
+  | { readonly kind: 'snoozed'; readonly delayMs: number }
+  /** By the handler's own wish. */
+  | { readonly kind: 'discarded'; readonly reason: string; readonly retainMs: number }
   | { readonly kind: 'failed'; readonly reason: string; readonly error: TaskError; readonly discard: boolean }
   /** Given back by a worker that stops; the attempt is not spent. */
   | { readonly kind: 'released' }
@@ -37,8 +48,14 @@ export function settlementOf(ending: Ending, runMs: number | undefined): SettleR
         kind: 'release',
         delayMs: ending.delayMs,
         spend: true,
-        note: encodeFailureNote({ error: ending.error, runMs }),
+        note: encodeFailureNote({ error: ending.error, runMs, failed: ending.failed, kills: ending.kills }),
       }
+    case 'snoozed':
+      return { kind: 'release', delayMs: ending.delayMs, spend: false }
+    case 'discarded':
+      return ending.retainMs === 0
+        ? PLAIN_ACK
+        : { kind: 'ack', keep: discardedKept(ending.reason), retainMs: ending.retainMs }
     case 'failed':
       return {
         kind: 'bury',
@@ -54,15 +71,23 @@ export function settlementOf(ending: Ending, runMs: number | undefined): SettleR
   }
 }
 
-/** What an ack keeps: { runUs?, waitMs?, result? } or { cancelled: true }. Whole microseconds: short to write and to read. */
+/** What an ack keeps: { runUs?, waitMs?, result? }, { cancelled: true } or { discarded: reason }. Whole microseconds: short to write and to read. */
 export interface Kept {
   readonly cancelled: boolean
+  /** Why. */
+  readonly discarded: string | undefined
   readonly result: unknown
   readonly runMs: number | undefined
   readonly waitMs: number | undefined
 }
 
 const CANCELLED: Uint8Array = Buffer.from('{"cancelled":true}')
+
+const REASON_LENGTH_MAX = 1_000
+
+function discardedKept(reason: string): Uint8Array {
+  return Buffer.from(JSON.stringify({ discarded: reason.slice(0, REASON_LENGTH_MAX) }))
+}
 
 export function cancelledKept(): Uint8Array {
   return CANCELLED
@@ -78,9 +103,10 @@ export function encodeKept(resultJson: string | undefined, runMs: number, waitMs
 /** Something else may have acked the message: what cannot be read is a success without a result. */
 export function decodeKept(kept: Uint8Array | undefined): Kept {
   const fields = kept === undefined ? {} : parse(kept)
-  const { result, runUs, waitMs } = fields
+  const { result, runUs, waitMs, discarded } = fields
   return {
     cancelled: fields['cancelled'] === true,
+    discarded: typeof discarded === 'string' ? discarded : undefined,
     result,
     runMs: typeof runUs === 'number' ? runUs / 1_000 : undefined,
     waitMs: typeof waitMs === 'number' ? waitMs : undefined,
@@ -128,6 +154,8 @@ export function finalStatus(
       return { ...base, state: 'succeeded', result: ending.result }
     case 'cancelled':
       return { ...base, state: 'cancelled' }
+    case 'discarded':
+      return { ...base, state: 'discarded', reason: ending.reason }
     case 'failed':
       if (ending.discard) return { ...base, state: 'discarded', reason: ending.reason }
       return { ...base, state: 'failed', reason: ending.reason, error: ending.error }

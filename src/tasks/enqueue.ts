@@ -121,11 +121,12 @@ export class Enqueuer {
     }
   }
 
-  #prepared(task: AnyTask, { dedupId, group }: EnqueueOptions): boolean {
+  #prepared(task: AnyTask, { dedupId, group, debounceMs }: EnqueueOptions): boolean {
     if (!this.#queues.isDeclared(task)) return false
     if (dedupId === undefined && group === undefined) return true
     const policy = this.#queues.policy(queueOf(task))
     if (group !== undefined && policy?.groups.kind === 'none') return false
+    if (debounceMs !== undefined) return policy?.dedup.kind === 'replace'
     return dedupId === undefined || policy?.dedup.kind !== 'none'
   }
 
@@ -136,7 +137,13 @@ export class Enqueuer {
       const why = `its queue '${queue}' has no groups; define the task with groups: 'ordered'`
       throw new SpindleError('invalid-argument', `enqueue task '${task.name}' with group '${options.group}' (${why})`)
     }
-    if (options.dedupId !== undefined) await this.#queues.enableDedup(task)
+    const { dedupId, debounceMs } = options
+    if (dedupId !== undefined) await this.#queues.enableDedup(task, debounceMs === undefined ? 'queued' : 'replace')
+    const dedup = this.#queues.policy(queue)?.dedup.kind
+    if (debounceMs !== undefined && dedup !== 'replace') {
+      const why = `its queue '${queue}' has dedup '${dedup}'; define the task with dedup: { kind: 'replace' }`
+      throw new SpindleError('invalid-argument', `enqueue task '${task.name}' with debounceMs (${why})`)
+    }
   }
 
   #message(task: AnyTask, input: unknown, options: EnqueueOptions): NewMessage | Promise<NewMessage> {
@@ -157,7 +164,8 @@ export class Enqueuer {
     assertValid(checked, attempted)
     const delayMs = options === NO_OPTIONS ? undefined : this.#delayMs(options, attempted)
     const content = encodeJsonContent(input, metaOf(task, options, delayMs))
-    const message = messageOf(task, content, options, delayMs)
+    const ttlMs = options === NO_OPTIONS ? undefined : this.#ttlMs(options, attempted)
+    const message = messageOf(task, content, options, { delayMs, ttlMs })
     if (survivesJson(input)) return message
     // A Date, say, arrives as a string: better refused here than failed there.
     const sent: unknown = content.body.length === 0 ? undefined : JSON.parse(Buffer.from(content.body).toString('utf8'))
@@ -173,7 +181,24 @@ export class Enqueuer {
     return message
   }
 
-  #delayMs({ delayMs, runAt }: EnqueueOptions, attempted: string): number | undefined {
+  #ttlMs({ ttlMs, expiresAt }: EnqueueOptions, attempted: string): number | undefined {
+    if (expiresAt === undefined) return ttlMs
+    if (ttlMs !== undefined) throw new SpindleError('invalid-argument', `${attempted} with both ttlMs and expiresAt`)
+    const leftMs = expiresAt.getTime() - this.#clock.wallMs()
+    if (leftMs > 0) return leftMs
+    throw new SpindleError('invalid-argument', `${attempted} with an expiresAt that has passed or is no date`)
+  }
+
+  #delayMs({ delayMs, runAt, debounceMs, dedupId }: EnqueueOptions, attempted: string): number | undefined {
+    if (debounceMs !== undefined) {
+      if (dedupId === undefined || delayMs !== undefined || runAt !== undefined) {
+        throw new SpindleError(
+          'invalid-argument',
+          `${attempted} with debounceMs, which wants a dedupId and no other delay`,
+        )
+      }
+      return debounceMs
+    }
     if (runAt === undefined) return delayMs
     if (delayMs !== undefined) throw new SpindleError('invalid-argument', `${attempted} with both delayMs and runAt`)
     const atMs = runAt.getTime()
@@ -205,11 +230,12 @@ function messageOf(
   task: AnyTask,
   content: NewMessage['content'],
   options: EnqueueOptions,
-  delayMs: number | undefined,
+  { delayMs, ttlMs }: { readonly delayMs: number | undefined; readonly ttlMs: number | undefined },
 ): NewMessage {
   const priority = options.priority ?? task.options.priority
   if (options === NO_OPTIONS && priority === undefined) return { content }
-  const { group, dedupId, ttlMs } = options
+  const { dedupId } = options
+  const { group = task.options.dedup?.kind === 'afterRunning' ? dedupId : undefined } = options
   return {
     content,
     ...(priority === undefined ? {} : { priority }),

@@ -15,7 +15,7 @@ import type { Delivery } from '../model/message.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Random } from '../runtime/random.ts'
-import { defaultBackoff, delayBefore } from './backoff.ts'
+import type { Batches } from './batches.ts'
 import { cancelKey } from './cancel.ts'
 import type { Deadlines } from './deadlines.ts'
 import { type Ending, encodeKept, settlementOf, waitMsOf } from './ending.ts'
@@ -25,10 +25,11 @@ import type { Isolation } from './isolation/isolation.ts'
 import { Progress, progressKey } from './progress.ts'
 import { type ContextParts, Run, RunContext } from './run.ts'
 import type { Settler } from './settler.ts'
-import { describeError, type Interruption, isPermanent, TaskInterrupted } from './task-error.ts'
-import { attemptsOf, retainMsOf } from './task-queue.ts'
+import { type Interruption, TaskInterrupted } from './task-error.ts'
+import { retainMsOf } from './task-queue.ts'
 import type { AnyTask, TaskEnd } from './types.ts'
 import { type Checked, check, invalidInput } from './validation.ts'
+import { failed, invalid, spentInSilence, unknownTask, verdictOf } from './verdict.ts'
 import type { Webhooks } from './webhooks.ts'
 
 /** How long an interrupted handler may take to stop, ms. */
@@ -47,6 +48,7 @@ export interface ExecutorParts {
   readonly flows: Flows
   /** Where tasks with `isolate` run. */
   readonly isolation: Isolation
+  readonly batches: Batches
   /** The definition of this type; messages without a type go by their queue. */
   readonly find: (type: string | undefined, queue: string) => AnyTask | undefined
   /** The run gave its slot back; its end is on the way to the store. */
@@ -120,8 +122,8 @@ export class Executor {
 
   #validate(run: Run): void {
     const { task, head, delivery } = run
-    if (task === undefined) this.#end(run, unknownTask(run))
-    else if (delivery.attempts > attemptsOf(task)) this.#end(run, spentInSilence(run, task))
+    const silent = task === undefined ? unknownTask(run) : spentInSilence(run, task)
+    if (task === undefined || silent !== undefined) this.#end(run, silent ?? unknownTask(run))
     else {
       const checked = checkedInput(task, head.kind, delivery.content.body)
       if (checked instanceof Promise) {
@@ -149,8 +151,7 @@ export class Executor {
     run.startedMs = clock.monotonicMs()
     if (timeoutMs !== undefined) run.timeout = deadlines.after(timeoutMs, () => this.interrupt(run, 'timeout'))
     try {
-      const answer =
-        task.options.isolate === undefined ? task.options.run(input, run.context) : this.#isolated(run, task)
+      const answer = this.#call(run, task, input, run.context)
       if (isThenable(answer)) {
         answer.then(
           (result) => this.#end(run, this.#returned(run, task, result)),
@@ -162,8 +163,11 @@ export class Executor {
     }
   }
 
-  /** The isolate validates for itself: what the schema makes of the input may have no form that goes over. */
-  #isolated(run: Run, task: AnyTask): Promise<unknown> {
+  #call(run: Run, task: AnyTask, input: unknown, context: RunContext): unknown {
+    const { isolate, batch } = task.options
+    if (batch !== undefined) return this.#parts.batches.run(run, task, { input, context })
+    if (isolate === undefined) return task.options.run(input, context)
+    // The isolate validates for itself: what the schema makes of the input may have no form that goes over.
     return this.#parts.isolation.run(run, task, inputOf(run.head.kind, run.delivery.content.body))
   }
 
@@ -216,13 +220,7 @@ export class Executor {
   }
 
   #failedAttempt(run: Run, thrown: unknown): Ending {
-    const { task, delivery } = run
-    if (task === undefined) return unknownTask(run)
-    if (isPermanent(thrown)) return failed(task, 'permanent', thrown)
-    if (delivery.attempts >= attemptsOf(task)) return failed(task, 'exhausted', thrown)
-    const backoff = task.options.retry?.backoff ?? defaultBackoff
-    const delayMs = delayBefore({ attempts: delivery.attempts, error: thrown }, backoff, this.#parts.random)
-    return { kind: 'retrying', error: describeError(thrown), delayMs }
+    return verdictOf(run, thrown, this.#parts.random)
   }
 
   #end(run: Run, ending: Ending): void {
@@ -286,6 +284,7 @@ export class Executor {
       if (run.flow !== undefined) steps.push(...(await flows.succeeded(run.flow, ending.result, run.added ?? [])))
       steps.push(...(run.company ?? []))
     } else if (ending.kind === 'cancelled') steps.push(...flows.cancelled(run.delivery))
+    else if (ending.kind === 'discarded') steps.push(...flows.discarded(run.delivery, ending.reason))
     steps.push(...(await webhooks.steps({ delivery: run.delivery, ending, runMs: run.runMs })))
     return steps
   }
@@ -320,9 +319,14 @@ function isAlone(run: Run, ending: Ending): boolean {
     run.progress === undefined &&
     !run.progressRecord &&
     !run.cancelRecord &&
-    !(hasCompany(run) && (ending.kind === 'succeeded' || ending.kind === 'cancelled')) &&
+    !(hasCompany(run) && isEnd(ending)) &&
     webhookOf(run, ending) === undefined
   )
+}
+
+/** One that the executor stores as an end; the death of a step is told by the store. */
+function isEnd({ kind }: Ending): boolean {
+  return kind === 'succeeded' || kind === 'cancelled' || kind === 'discarded'
 }
 
 /** Something beside its own end becomes true with its success. */
@@ -331,7 +335,8 @@ function hasCompany(run: Run): boolean {
 }
 
 function webhookOf(run: Run, ending: Ending): string | undefined {
-  return ending.kind === 'retrying' || ending.kind === 'released' ? undefined : run.head.task.webhook
+  const goesOn = ending.kind === 'retrying' || ending.kind === 'released' || ending.kind === 'snoozed'
+  return goesOn ? undefined : run.head.task.webhook
 }
 
 /** The body is no JSON, or the validator itself failed. */
@@ -361,27 +366,6 @@ function inputOf(kind: Run['head']['kind'], body: Uint8Array): unknown {
   } catch {
     return kind === 'text' ? text : body
   }
-}
-
-function failed(task: AnyTask, reason: string, thrown: unknown): Ending {
-  return { kind: 'failed', reason, error: describeError(thrown), discard: task.options.onExhausted === 'discard' }
-}
-
-/** Kept as a failure even where the exhausted are discarded: these never ran. */
-function invalid(thrown: unknown): Ending {
-  return { kind: 'failed', reason: 'invalid', error: describeError(thrown), discard: false }
-}
-
-function unknownTask({ taskName, delivery }: Run): Ending {
-  const attempted = `run task '${taskName}' of queue '${delivery.queue}'`
-  const error = describeError(new SpindleError('unknown-task', attempted))
-  return { kind: 'failed', reason: 'unknown-task', error, discard: false }
-}
-
-/** Earlier deliveries ended without a word, as when each one killed its process. */
-function spentInSilence({ delivery }: Run, task: AnyTask): Ending {
-  const spent = delivery.attempts - 1
-  return failed(task, 'exhausted', new Error(`${spent} attempts are spent; the latest of them ended without a word`))
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

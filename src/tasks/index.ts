@@ -1,6 +1,6 @@
 /** Tasks: define, enqueue, work. Also as `spindle-mq/tasks`, for modules that only define. */
 export { exponential, fixed, type Jitter, linear } from './backoff.ts'
-export { isTask, task } from './define.ts'
+export { batchTask, isTask, task } from './define.ts'
 export { chain, chainOf, chord, each, fanOut, group, next, step } from './flows/build.ts'
 export type { FailurePolicy, Flow, FlowContext } from './flows/flow.ts'
 export type { FlowRun, FlowStatus, GroupOptions, Settled, StepOptions } from './flows/types.ts'
@@ -14,12 +14,16 @@ export type {
   When,
   WhenView,
 } from './schedules/types.ts'
-export { type Interruption, PermanentFailure, TaskInterrupted } from './task-error.ts'
+export { Discard, type Interruption, PermanentFailure, Snooze, TaskInterrupted } from './task-error.ts'
 export type {
   AnyTask,
   Backoff,
+  BatchItem,
+  BatchPolicy,
+  BatchResults,
   EnqueueOptions,
   Job,
+  RetryDecision,
   RetryPolicy,
   TaskContext,
   TaskDefinition,

@@ -52,9 +52,10 @@ export function hasEnded({ state }: TaskStatus<unknown>): boolean {
 type Base = Pick<TaskStatus<unknown>, 'id' | 'task' | 'attempts' | 'timings'>
 
 function doneStatus(view: MessageView, base: Base, { nowMs }: StatusFacts): TaskStatus<unknown> {
-  const { cancelled, result, runMs, waitMs } = decodeKept(view.kept)
+  const { cancelled, discarded, result, runMs, waitMs } = decodeKept(view.kept)
   const endedAtMs = view.endedAtMs ?? nowMs
   if (cancelled) return { ...base, state: 'cancelled', endedAtMs }
+  if (discarded !== undefined) return { ...base, state: 'discarded', reason: discarded, endedAtMs }
   const timings = { ...base.timings, runMs, waitMs: waitMs ?? base.timings.waitMs }
   return { ...base, timings, state: 'succeeded', result, endedAtMs }
 }

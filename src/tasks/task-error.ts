@@ -7,6 +7,47 @@ export class PermanentFailure extends Error {
   override readonly name = 'PermanentFailure'
 }
 
+/** Thrown by a handler that wants to be asked again later: the task waits `delayMs`, and no attempt is spent. */
+export class Snooze extends Error {
+  override readonly name = 'Snooze'
+  readonly delayMs: number
+
+  constructor(options: { readonly delayMs: number }) {
+    super(`asked to run again in ${options.delayMs} ms`)
+    this.delayMs = options.delayMs
+  }
+}
+
+/** Thrown by a handler for which there is nothing to do: the task ends `discarded`, is not retried and is no failure. */
+export class Discard extends Error {
+  override readonly name = 'Discard'
+}
+
+/** The thread or process of a handler ended under it. */
+export class IsolateEnded extends Error {
+  override readonly name = 'IsolateEnded'
+}
+
+/** What a handler asks for by throwing. */
+export type Control =
+  | { readonly kind: 'permanent' }
+  | { readonly kind: 'snooze'; readonly delayMs: number }
+  | { readonly kind: 'discard' }
+
+/** By their names, as two copies of this package may meet. Total, as `describeError`: asking a revoked proxy what it is throws. */
+export function controlOf(thrown: unknown): Control | undefined {
+  try {
+    if (!(thrown instanceof Error)) return undefined
+    if (thrown.name === 'PermanentFailure') return { kind: 'permanent' }
+    if (thrown.name === 'Discard') return { kind: 'discard' }
+    if (thrown.name !== 'Snooze' || !('delayMs' in thrown)) return undefined
+    const { delayMs } = thrown
+    return typeof delayMs === 'number' && delayMs >= 0 ? { kind: 'snooze', delayMs } : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** Why a run was told to stop: the `reason` of its `signal`. */
 export type Interruption = 'lost' | 'cancelled' | 'timeout' | 'shutdown'
 
@@ -24,15 +65,6 @@ export class TaskInterrupted extends Error {
   constructor(kind: Interruption) {
     super(interruptionWords[kind])
     this.kind = kind
-  }
-}
-
-/** By its name, as two copies of this package may meet. Total, as `describeError`: asking a revoked proxy what it is throws. */
-export function isPermanent(thrown: unknown): boolean {
-  try {
-    return thrown instanceof Error && thrown.name === 'PermanentFailure'
-  } catch {
-    return false
   }
 }
 
@@ -77,11 +109,20 @@ function inWords(thrown: unknown): string {
 export interface FailureNote {
   readonly error: TaskError
   readonly runMs: number | undefined
+  /** Attempts that ended with an error so far; undefined where another than this executor wrote it. */
+  readonly failed?: number
+  /** Those of them that took their isolate with them. */
+  readonly kills?: number
 }
 
 /** JSON of the error's fields and `runMs`, cut (first the stack, then the message) to NOTE_BYTES_MAX. */
-export function encodeFailureNote({ error, runMs }: FailureNote): Uint8Array {
-  const fields = { ...error, ...(runMs === undefined ? {} : { runMs: Math.round(runMs * 1000) / 1000 }) }
+export function encodeFailureNote({ error, runMs, failed, kills = 0 }: FailureNote): Uint8Array {
+  const fields = {
+    ...error,
+    ...(runMs === undefined ? {} : { runMs: Math.round(runMs * 1000) / 1000 }),
+    ...(failed === undefined ? {} : { failed }),
+    ...(kills === 0 ? {} : { kills }),
+  }
   const whole = Buffer.from(JSON.stringify(fields))
   if (whole.length <= NOTE_BYTES_MAX) return whole
   const { stack = '', ...rest } = fields
@@ -105,7 +146,7 @@ export function decodeFailureNote(note: Uint8Array): FailureNote {
   if (fields === undefined || typeof fields['message'] !== 'string') {
     return { error: { name: 'Error', message: text }, runMs: undefined }
   }
-  const { name, message, stack, code, runMs } = fields
+  const { name, message, stack, code, runMs, failed, kills } = fields
   return {
     error: {
       name: typeof name === 'string' ? name : 'Error',
@@ -114,6 +155,8 @@ export function decodeFailureNote(note: Uint8Array): FailureNote {
       ...(typeof code === 'string' ? { code } : {}),
     },
     runMs: typeof runMs === 'number' ? runMs : undefined,
+    ...(typeof failed === 'number' ? { failed } : {}),
+    ...(typeof kills === 'number' ? { kills } : {}),
   }
 }
 

@@ -1,7 +1,7 @@
 /** What the options of tasks mean for the queue they go through. */
 import type { Port } from '../client/port.ts'
 import { SpindleError } from '../model/errors.ts'
-import type { OnDeath, QueuePolicy } from '../model/policy.ts'
+import type { DedupPolicy, OnDeath, QueuePolicy } from '../model/policy.ts'
 import type { AnyTask } from './types.ts'
 
 const RETAIN_MS_DEFAULT = 86_400_000
@@ -49,9 +49,14 @@ export function policyFor(queue: string, tasks: readonly AnyTask[]): Partial<Que
     // The discarded stay for as long as a result would, so that their status can be asked for.
     deadRetentionMs: discards ? Math.max(...tasks.map(retainMsOf)) : null,
     doneMax: retainMaxes.every((max) => max !== undefined) ? Math.max(...(retainMaxes as number[])) : null,
-    ...(groups === undefined ? {} : { groups: { kind: groups } }),
+    ...(groups === undefined ? followers(dedup) : { groups: { kind: groups } }),
     ...(dedup === undefined ? {} : { dedup }),
   }
+}
+
+/** One more after the running one: the messages of a key run one at a time, so the key is their group. */
+function followers(dedup: DedupPolicy | undefined): Pick<Partial<QueuePolicy>, 'groups'> {
+  return dedup?.kind === 'afterRunning' ? { groups: { kind: 'fair', concurrency: 1 } } : {}
 }
 
 function onDeathOf(tasks: readonly AnyTask[]): OnDeath {
@@ -95,10 +100,10 @@ export class TaskQueues {
   }
 
   /** A `dedupId` on a queue that does not look at them would be silently ignored. */
-  async enableDedup(task: AnyTask): Promise<void> {
+  async enableDedup(task: AnyTask, kind: 'queued' | 'replace'): Promise<void> {
     const queue = queueOf(task)
     if (this.#policies.get(queue)?.dedup.kind !== 'none') return
-    this.#policies.set(queue, await this.#port.declareQueue(queue, { dedup: { kind: 'queued' } }))
+    this.#policies.set(queue, await this.#port.declareQueue(queue, { dedup: { kind } }))
   }
 
   /** The tasks of `queue` that this process knows. */

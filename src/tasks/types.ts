@@ -37,13 +37,24 @@ export interface TaskOptions<Schema extends StandardSchemaV1, Output> {
   readonly priority?: number
   /** Tasks of one `group` run one after the other (`ordered`), and stay with one worker until drained (`sticky`). Default: no groups. */
   readonly groups?: 'ordered' | 'sticky'
-  /** What a repeated `dedupId` means. Default: it answers with the first job while that one has not ended. */
+  /**
+   * What a repeated `dedupId` means. Default: it answers with the first job while that one has not ended. `replace`: the newest takes the
+   * place of the one that waits. `afterRunning`: exactly one more follows the running one (the key is their group, unless one is given).
+   */
   readonly dedup?: DedupPolicy
   /**
    * Runs the handler beside the worker's event loop, in a thread or a process of its own, for work that keeps a CPU busy. Its lease is
    * renewed meanwhile; a crash, a lack of memory or `process.exit` is a failed attempt. Worker's `files` must export it.
    */
   readonly isolate?: 'thread' | 'process'
+  /**
+   * Attempts that may end without a word, or with the end of their isolate, before it counts as poison: it then fails with the reason
+   * `poison`, whatever attempts are left. null: never. Default 3.
+   */
+  readonly killsMax?: number | null
+  /** Of `batchTask`. */
+  readonly batch?: BatchPolicy
+  runBatch?(items: readonly BatchItem<StandardSchemaV1.InferOutput<Schema>>[]): BatchResults<Output>
   /** Heap of that thread or process, MiB. Default: Node's. Only with `isolate`. */
   readonly memoryMbMax?: number
   run(input: StandardSchemaV1.InferOutput<Schema>, context: TaskContext): Promise<Output> | Output
@@ -54,7 +65,32 @@ export interface RetryPolicy {
   readonly attempts?: number
   /** Delay before attempt n + 1, ms, given n (>= 1) and the error. Default: exponential, base 1 s, cap 5 min, full jitter. */
   readonly backoff?: Backoff
+  /** Looks at the error of attempt n (>= 1) and decides. Default, and where it throws: `retry`. */
+  readonly decide?: (error: unknown, failedAttempts: number) => RetryDecision
 }
+
+/**
+ * `retry`: after the backoff, while attempts are left. `fail`: now, whatever is left. `discard`: ends without being a failure.
+ * `delayMs`: as `retry`, after this. `snoozeMs`: again after this, and no attempt is spent.
+ */
+export type RetryDecision = 'retry' | 'fail' | 'discard' | { readonly delayMs: number } | { readonly snoozeMs: number }
+
+export interface BatchPolicy {
+  /** Inputs of one run at most; the worker's concurrency is a limit too. */
+  readonly max: number
+  /** How long the first one may wait for company, ms. */
+  readonly waitMs: number
+}
+
+export interface BatchItem<Input> {
+  readonly input: Input
+  readonly context: TaskContext
+}
+
+/** One result for each item, in their order (an Error fails that one alone), or nothing. A throw fails all. */
+export type BatchResults<Output> =
+  // biome-ignore lint/suspicious/noConfusingVoidType: what an async handler without a return statement answers.
+  Promise<readonly (Output | Error)[] | undefined | void> | readonly (Output | Error)[] | undefined | void
 
 /** Milliseconds to wait. A negative, infinite or missing answer, or a throw, falls back to the default backoff. */
 export type Backoff = (failedAttempts: number, error: unknown, random: Random) => number
@@ -93,7 +129,12 @@ export interface EnqueueOptions {
   readonly priority?: number
   readonly group?: string
   readonly dedupId?: string
+  /** How long it may wait before it is dropped, ms. */
   readonly ttlMs?: number
+  /** Dropped if it has not begun by then. Excludes `ttlMs`. */
+  readonly expiresAt?: Date
+  /** Runs when none with the same `dedupId` was enqueued for this long, ms: each one replaces the one that waits. Excludes `delayMs` and `runAt`. */
+  readonly debounceMs?: number
   readonly headers?: Readonly<Record<string, string | number | boolean | Uint8Array>>
   /**
    * When the task ends, POST its final status there as JSON (a retried task of its own). Loopback or public
@@ -176,7 +217,7 @@ export interface TaskEnd {
   readonly task: string
   readonly queue: string
   readonly attempt: number
-  readonly outcome: 'succeeded' | 'cancelled' | 'retrying' | 'failed' | 'discarded' | 'released' | 'lost'
+  readonly outcome: 'succeeded' | 'cancelled' | 'retrying' | 'snoozed' | 'failed' | 'discarded' | 'released' | 'lost'
   readonly runMs: number
   readonly error?: TaskError
 }

@@ -7,7 +7,7 @@ import { exponential } from '../backoff.ts'
 import { task } from '../define.ts'
 import type { RunContext } from '../run.ts'
 import { decodeFailureNote } from '../task-error.ts'
-import type { AnyTask, TaskError } from '../types.ts'
+import type { AnyTask } from '../types.ts'
 import { decode, type FlowRecord, flowKey, partsPrefix } from './flow-records.ts'
 import { event, FLOW_QUEUE, type FlowEvent, type Progression } from './progression.ts'
 
@@ -59,8 +59,8 @@ async function moved(
       return died(of, port, progression)
     case 'join':
       return progression.join({ id: of.flow, path: of.path })
-    case 'cancelled':
-      return progression.fail({ id: of.flow, path: of.path }, CANCELLED, of.held)
+    case 'unfinished':
+      return progression.fail({ id: of.flow, path: of.path }, of.error, of.held)
     case 'stopped':
       port.announce(FLOW_STOP_CHANNEL, Buffer.from(JSON.stringify({ id: of.flow, path: of.path })))
       return []
@@ -75,8 +75,6 @@ async function moved(
       throw new Error(`unknown event '${String((of as { kind: unknown }).kind)}' of a workflow`)
   }
 }
-
-const CANCELLED: TaskError = { name: 'TaskCancelled', message: 'a step was cancelled' }
 
 async function died({ id, queue, reason }: DeathEvent, port: Port, progression: Progression): Promise<readonly Step[]> {
   if (typeof id !== 'string') return []

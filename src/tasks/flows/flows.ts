@@ -8,7 +8,7 @@ import type { Random } from '../../runtime/random.ts'
 import type { Changes } from '../changes.ts'
 import { isTask } from '../define.ts'
 import { policyFor, queueOf, type TaskQueues } from '../task-queue.ts'
-import type { AnyTask } from '../types.ts'
+import type { AnyTask, TaskError } from '../types.ts'
 import { assertValid, check } from '../validation.ts'
 import { checkShape } from './build.ts'
 import type { Flow, FlowNode, FlowTask } from './flow.ts'
@@ -73,10 +73,12 @@ export class Flows {
 
   /** A step that ends without running, or was cancelled: the workflow is told, and can start it anew. */
   cancelled(delivery: Delivery): SimpleStep[] {
-    const { flow } = decodeHead(delivery.content.head).task
-    if (flow === undefined) return []
-    const held = { kind: 'message', queue: delivery.queue, message: storedMessage(delivery) } as const
-    return [event({ kind: 'cancelled', flow: flow.id, path: flow.path, held })]
+    return unfinished(delivery, { name: 'TaskCancelled', message: 'a step was cancelled' })
+  }
+
+  /** A workflow has no use for a step without a result. */
+  discarded(delivery: Delivery, reason: string): SimpleStep[] {
+    return unfinished(delivery, { name: 'TaskDiscarded', message: reason })
   }
 
   async #check(flow: Flow<unknown>): Promise<void> {
@@ -120,6 +122,13 @@ export class Flows {
     const target = { kind: 'queue', name: FLOW_QUEUE } as const
     await port.putBinding({ exchange: FAILED_TOPIC, id: FLOW_QUEUE, target, key: '' })
   }
+}
+
+function unfinished(delivery: Delivery, error: TaskError): SimpleStep[] {
+  const { flow } = decodeHead(delivery.content.head).task
+  if (flow === undefined) return []
+  const held = { kind: 'message', queue: delivery.queue, message: storedMessage(delivery) } as const
+  return [event({ kind: 'unfinished', flow: flow.id, path: flow.path, held, error })]
 }
 
 /** Throws `invalid-argument` for a value that build.ts did not make. */

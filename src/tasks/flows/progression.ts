@@ -46,7 +46,13 @@ export type FlowEvent =
   /** What runs below the path is told. */
   | { readonly kind: 'stopped'; readonly flow: string; readonly path: string }
   | { readonly kind: 'forget'; readonly flow: string }
-  | { readonly kind: 'cancelled'; readonly flow: string; readonly path: string; readonly held: HeldRecord }
+  | {
+      readonly kind: 'unfinished'
+      readonly flow: string
+      readonly path: string
+      readonly held: HeldRecord
+      readonly error: TaskError
+    }
 
 export interface FlowPlace {
   readonly id: string

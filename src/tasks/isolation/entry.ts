@@ -3,7 +3,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { connectHost, type IsolateHost } from '../../runtime/isolate.ts'
 import { loadModule } from '../../runtime/load-module.ts'
 import { exportedTasks } from '../exported-tasks.ts'
-import { describeError, isPermanent, TaskInterrupted } from '../task-error.ts'
+import { controlOf, describeError, TaskInterrupted } from '../task-error.ts'
 import type { AnyTask, EnqueueOptions, TaskContext, TaskDefinition } from '../types.ts'
 import { assertValid, check } from '../validation.ts'
 import type { FromIsolate, IsolateData, ToIsolate } from './protocol.ts'
@@ -41,7 +41,7 @@ async function run(message: RunMessage): Promise<void> {
     await Promise.all(pending)
     tell({ kind: 'returned', json: JSON.stringify(result) as string | undefined })
   } catch (thrown) {
-    tell({ kind: 'thrown', error: describeError(thrown), permanent: isPermanent(thrown) })
+    tell({ kind: 'thrown', error: describeError(thrown), control: controlOf(thrown) })
   } finally {
     running = undefined
   }

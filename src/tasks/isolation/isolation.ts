@@ -10,17 +10,12 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import { type Isolate, type IsolateEnd, type IsolateKind, startIsolate } from '../../runtime/isolate.ts'
 import type { Run } from '../run.ts'
-import { describeError, PermanentFailure, rebuildError, TaskInterrupted } from '../task-error.ts'
+import { describeError, IsolateEnded, rebuildError, TaskInterrupted } from '../task-error.ts'
 import type { AnyTask } from '../types.ts'
 import type { FromIsolate, IsolatedFollowUp } from './protocol.ts'
 
 /** An isolate without work ends after this, ms. */
 const IDLE_MS = 30_000
-
-/** The thread or process of a handler ended under it. */
-export class IsolateEnded extends Error {
-  override readonly name = 'IsolateEnded'
-}
 
 export interface IsolationParts {
   readonly clock: Clock
@@ -219,9 +214,9 @@ class Member {
         this.#answer((listener) => listener.returned(message.json === undefined ? undefined : JSON.parse(message.json)))
         break
       case 'thrown': {
-        const { name, message: text, stack } = message.error
-        const permanent = Object.assign(new PermanentFailure(text), stack === undefined ? {} : { stack })
-        const error = message.permanent ? permanent : rebuildError({ ...message.error, name })
+        const { control } = message
+        const error = rebuildError(message.error)
+        if (control?.kind === 'snooze') Object.assign(error, { delayMs: control.delayMs })
         this.#answer((listener) => listener.thrown(error))
         break
       }

@@ -1,7 +1,7 @@
 /** What goes between a worker and the thread or process that runs one of its handlers. Plain data both ways. */
 import type { HeaderValue } from '../../model/content.ts'
 import type { MessageId } from '../../model/message.ts'
-import type { Interruption } from '../task-error.ts'
+import type { Control, Interruption } from '../task-error.ts'
 import type { EnqueueOptions, TaskError } from '../types.ts'
 
 /** Handed over at the start. */
@@ -28,7 +28,7 @@ export type FromIsolate =
   | { readonly kind: 'log'; readonly message: string }
   | { readonly kind: 'enqueue'; readonly followUp: IsolatedFollowUp }
   | { readonly kind: 'returned'; readonly json: string | undefined }
-  | { readonly kind: 'thrown'; readonly error: TaskError; readonly permanent: boolean }
+  | { readonly kind: 'thrown'; readonly error: TaskError; readonly control: Control | undefined }
 
 export interface IsolatedFollowUp {
   readonly task: string
