@@ -24,3 +24,6 @@ function fieldsText(fields: Readonly<Record<string, unknown>> = {}): string {
 export function firstLine(text: string): string {
   return text.split('\n', 1)[0] ?? ''
 }
+
+/** For commands whose output is an answer: only what went wrong. */
+export const warningLog: Log = { ...consoleLog, info() {} }

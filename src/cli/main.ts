@@ -3,7 +3,14 @@
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { SpindleError } from '../model/errors.ts'
+import { AdminRefusal } from '../server/admin-refusal.ts'
+import { deadCommand } from './commands/dead.ts'
+import { importCommand } from './commands/import.ts'
+import { messageCommand } from './commands/message.ts'
+import { queueCommand } from './commands/queue.ts'
 import { serveCommand } from './commands/serve.ts'
+import { statsCommand } from './commands/stats.ts'
+import { userCommand } from './commands/user.ts'
 import { workCommand } from './commands/work.ts'
 import { UsageError } from './usage.ts'
 import { packageVersion } from './version.ts'
@@ -18,11 +25,21 @@ const program = new Command('spindle')
   .showSuggestionAfterError(true)
   .showHelpAfterError('(add --help for the options)')
   .addCommand(serveCommand())
+  .addCommand(queueCommand())
+  .addCommand(messageCommand())
+  .addCommand(deadCommand())
+  .addCommand(userCommand())
+  .addCommand(statsCommand())
   .addCommand(workCommand())
+  .addCommand(importCommand())
 
-for (const command of [program, ...program.commands]) {
+settle(program)
+
+/** Every command, at whatever depth, ends and complains like the first. */
+function settle(command: Command): void {
   command.exitOverride()
   command.copyInheritedSettings(program)
+  for (const inner of command.commands) settle(inner)
 }
 
 try {
@@ -40,6 +57,8 @@ function exitCodeOf(fault: unknown): number {
 
 /** What a person can act on: of our own faults the sentence, of a bug the stack. */
 function messageOf(fault: unknown): string {
-  if (fault instanceof UsageError || fault instanceof SpindleError) return `spindle: ${fault.message}`
+  if (fault instanceof UsageError || fault instanceof SpindleError || fault instanceof AdminRefusal) {
+    return `spindle: ${fault.message}`
+  }
   return `spindle: ${fault instanceof Error ? (fault.stack ?? fault.message) : String(fault)}`
 }

@@ -65,7 +65,7 @@ async function settingsOf(layers: readonly CheckedConfig[], initAdmin: boolean):
     allowedHosts: layers.flatMap(({ allowedHosts = [] }) => allowedHosts),
     connectionsMax: first('connectionsMax') ?? defaults.connectionsMax,
     aws: Object.assign({}, defaults.aws, ...layers.map(({ aws }) => aws).reverse()) as ServeSettings['aws'],
-    limits: first('limits') ?? defaults.limits,
+    limits: { ...defaults.limits, ...first('limits') },
     declarations: Object.fromEntries(declared),
     initAdmin,
   }
@@ -102,6 +102,7 @@ function environmentLayer(environment: Environment): CheckedConfig {
       region: of('SPINDLE_AWS_REGION'),
       account: of('SPINDLE_AWS_ACCOUNT'),
       limits: isYes(environment, 'SPINDLE_AWS_LIMITS'),
+      httpSubscriptions: of('SPINDLE_SNS_HTTP'),
     },
   })
 }

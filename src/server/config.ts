@@ -59,6 +59,8 @@ export interface AwsConfig {
   readonly limits?: boolean
   /** Refuse a second purge, and creating a deleted queue again, for sixty seconds. Default false. */
   readonly sixtySecondRules?: boolean
+  /** SNS subscriptions to http: and https: endpoints: none, those with a public address, or any. Default off. */
+  readonly httpSubscriptions?: 'off' | 'public' | 'any'
 }
 
 /** A fanout exchange and the queues that get what is published to it. */
@@ -209,7 +211,13 @@ const config: Check<CheckedConfig> = optionalFields<CheckedConfig>({
   insecure: flag,
   allowedHosts: listOf(text, 100),
   connectionsMax: wholeNumber(1, 1_000_000),
-  aws: optionalFields<AwsConfig>({ region: regionName, account: accountId, limits: flag, sixtySecondRules: flag }),
+  aws: optionalFields<AwsConfig>({
+    region: regionName,
+    account: accountId,
+    limits: flag,
+    sixtySecondRules: flag,
+    httpSubscriptions: oneOf('off', 'public', 'any'),
+  }),
   limits: optionalFields<Limits>({
     messageBytesMax: positive,
     batchMax: positive,

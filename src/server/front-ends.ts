@@ -2,12 +2,16 @@
 import type { Port } from '../broker/port.ts'
 import type { Users } from '../broker/users.ts'
 import { adminFrontend } from '../frontends/admin/admin-frontend.ts'
+import { listenAmqp } from '../frontends/amqp/listen.ts'
 import { awsFrontend } from '../frontends/aws/aws-frontend.ts'
 import { verifySignatures } from '../frontends/aws/verify-signature.ts'
+import { type SnsService, snsService } from '../frontends/sns/sns-service.ts'
 import { openSqs } from '../frontends/sqs/sqs-service.ts'
+import { defaultLimits } from '../model/limits.ts'
+import { outboundHttp } from '../runtime/outbound-http.ts'
 import { forPrograms } from './for-programs.ts'
 import { httpEntry } from './http-entry.ts'
-import { type HttpListener, listenHttp } from './http-listener.ts'
+import { type HttpHandler, listenFault, listenHttp, urlOf } from './http-listener.ts'
 import { processFigures } from './process-figures.ts'
 import { Readiness } from './readiness.ts'
 import type { ServeParts, ServeSettings } from './settings.ts'
@@ -28,35 +32,86 @@ interface FrontEndParts extends ServeParts {
   readonly users: Users
 }
 
+interface Opened extends Listening {
+  close(drainMs: number): Promise<void>
+}
+
 /** All of them listen, or it rejects and none does. */
 export async function frontEnds(settings: ServeSettings, parts: FrontEndParts): Promise<FrontEnds> {
-  const { host, tls, connectionsMax, allowedHosts } = settings
-  const { port, clock, log, version } = parts
+  const { allowedHosts, ports, amqpPort } = settings
+  const { port, clock, version } = parts
   const readiness = new Readiness({ port, clock })
   const admin = adminFrontend({ ...parts, allowedHosts, processFigures: () => processFigures(version) })
-  const rest = forPrograms(await aws(settings, parts), allowedHosts)
+  const aws = await awsServices(settings, parts)
+  const rest = forPrograms(aws.handler, allowedHosts)
   const handler = httpEntry({ version, readiness, admin: admin.handle, rest })
-  const opened: { readonly kind: Listening['kind']; readonly listener: HttpListener }[] = []
+  const opened: Opened[] = []
   const close = async (drainMs: number): Promise<void> => {
     readiness.drain()
     admin.close()
-    await Promise.all(opened.map(({ listener }) => listener.close(drainMs)))
+    await Promise.all(opened.map((one) => one.close(drainMs)))
+    await aws.sns.stop()
   }
   try {
-    for (const wanted of settings.ports) {
-      const options = { host, port: wanted, handler, connectionsMax, log, ...(tls === undefined ? {} : { tls }) }
-      opened.push({ kind: 'http', listener: await listenHttp(options) })
-    }
+    for (const wanted of ports) opened.push(await http(wanted, { handler, settings, parts }))
+    if (amqpPort !== null) opened.push(await amqp(amqpPort, { settings, parts }))
+    await aws.sns.start()
   } catch (fault) {
     await close(0)
     throw fault
   }
-  return { listening: opened.map(({ kind, listener }) => ({ kind, url: listener.url })), close }
+  return { listening: opened.map(({ kind, url }) => ({ kind, url })), close }
 }
 
-async function aws({ aws: { region, account, limits, sixtySecondRules } }: ServeSettings, parts: FrontEndParts) {
+async function http(
+  wanted: number,
+  { handler, settings, parts }: { handler: HttpHandler; settings: ServeSettings; parts: FrontEndParts },
+): Promise<Opened> {
+  const { host, tls, connectionsMax } = settings
+  const { log } = parts
+  const options = { host, port: wanted, handler, connectionsMax, log, ...(tls === undefined ? {} : { tls }) }
+  const listener = await listenHttp(options)
+  return { kind: 'http', url: listener.url, close: (drainMs) => listener.close(drainMs) }
+}
+
+async function amqp(
+  wanted: number,
+  { settings, parts }: { settings: ServeSettings; parts: FrontEndParts },
+): Promise<Opened> {
+  const { host, tls, insecure, limits } = settings
+  const secure = tls === undefined ? {} : { tls: { cert: Buffer.from(tls.cert), key: Buffer.from(tls.key) } }
+  try {
+    const listener = await listenAmqp({
+      ...parts,
+      limits: { ...defaultLimits, ...limits },
+      host,
+      listenPort: wanted,
+      insecure,
+      ...secure,
+    })
+    const { address } = listener
+    const url = urlOf(tls === undefined ? 'amqp' : 'amqps', { address: address.host, port: address.port })
+    return { kind: 'amqp', url, close: (drainMs) => listener.close({ drainMs }) }
+  } catch (cause) {
+    throw listenFault(cause, `${host}:${wanted}`)
+  }
+}
+
+async function awsServices(
+  { aws }: ServeSettings,
+  parts: FrontEndParts,
+): Promise<{ readonly handler: HttpHandler; readonly sns: SnsService }> {
   const { port, clock, random, log, users } = parts
+  const { region, account, limits, sixtySecondRules, httpSubscriptions } = aws
   const sqs = await openSqs({ port, clock, random, region, account, awsLimits: limits, sixtySecondRules })
+  const sns = snsService({
+    port,
+    clock,
+    random,
+    log,
+    home: { region, account },
+    ...(httpSubscriptions === 'off' ? {} : { outbound: outboundHttp({ reach: httpSubscriptions }) }),
+  })
   const authorize = verifySignatures({ keys: users, clock })
-  return awsFrontend({ services: [sqs], random, log, authorize, region, account })
+  return { handler: awsFrontend({ services: [sqs, sns], random, log, authorize, region, account }), sns }
 }

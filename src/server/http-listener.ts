@@ -96,6 +96,7 @@ export function urlOf(scheme: string, { address, port }: Pick<AddressInfo, 'addr
 
 /** Turns what the operating system says into what a person can act on. */
 export function listenFault(cause: unknown, where: string): SpindleError {
+  if (cause instanceof SpindleError) return cause
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
   const why: Readonly<Record<string, string>> = {
     EADDRINUSE: ' (another program listens there)',

@@ -24,6 +24,7 @@ export interface ServeSettings {
     readonly account: string
     readonly limits: boolean
     readonly sixtySecondRules: boolean
+    readonly httpSubscriptions: 'off' | 'public' | 'any'
   }
   readonly limits: Partial<Limits>
   readonly declarations: Partial<Declarations>
@@ -40,8 +41,15 @@ export const defaultServeSettings: ServeSettings = {
   insecure: false,
   allowedHosts: [],
   connectionsMax: 10_000,
-  aws: { region: 'us-east-1', account: '000000000000', limits: false, sixtySecondRules: false },
-  limits: {},
+  aws: {
+    region: 'us-east-1',
+    account: '000000000000',
+    limits: false,
+    sixtySecondRules: false,
+    httpSubscriptions: 'off',
+  },
+  // SQS and SNS have limits of their own, below this; AMQP publishers send more.
+  limits: { messageBytesMax: 16 * 1_048_576 },
   declarations: {},
   initAdmin: false,
 }

@@ -54,6 +54,7 @@ export function adminFrontend(parts: AdminFrontendParts): AdminFrontend {
       identity,
       signal: hangUp.signal,
     })
+    if (isAdministrative(method, path)) log.info('administered', { by: identity?.name ?? 'anybody', method, path })
     if (answered.status === 204) {
       response.writeHead(204, COMMON_HEADERS)
       response.end()
@@ -95,6 +96,12 @@ export function adminFrontend(parts: AdminFrontendParts): AdminFrontend {
     },
     close: () => events.close(),
   }
+}
+
+/** What changes more than messages: the audit log names it. Never a body, which may hold secrets. */
+function isAdministrative(method: string, path: string): boolean {
+  if (method === 'GET') return false
+  return !/\/(?:messages|receive|settle|extend)$/.test(path)
 }
 
 /** One function for everybody who sees everything, so that they share one measurement. */

@@ -150,6 +150,15 @@ export interface UserToPut {
   readonly tags?: readonly string[]
   readonly grants?: UserView['grants']
   readonly password?: string | null
+  /** Makes a token with it, told in the answer and never again. */
+  readonly newToken?: boolean
+  /** Makes an access key with it, told likewise. */
+  readonly newAccessKey?: boolean
+}
+
+export type PutUserAnswer = UserInfo & {
+  readonly token?: string
+  readonly accessKey?: { readonly id: string; readonly secret: string }
 }
 
 /** Who asks, and what a page needs to write. */

@@ -249,6 +249,8 @@ export const userToPut: (body: unknown) => UserToPut = top(
     tags: (value, field) => validateTags(value, field),
     grants: (value, field) => validateGrants(value, field),
     password: ((value, field) => (value === null ? null : text(value, field))) as Check<string>,
+    newToken: flag,
+    newAccessKey: flag,
   }),
 )
 

@@ -1,4 +1,5 @@
 import { SpindleError } from '../../../model/errors.ts'
+import type { PublishAnswer } from '../api.ts'
 import { bindingToPut, exchangeSettings, messagesToPublish, queryFlag } from '../orders.ts'
 import { NO_CONTENT, ok, type Route } from '../route.ts'
 import { exchangeInfo } from '../views.ts'
@@ -39,7 +40,7 @@ export const exchangeRoutes: readonly Route[] = [
     async answer({ name, need, body }, { port }) {
       const exchange = name('exchange')
       need('write', exchange)
-      return ok({ outcomes: await port.publish(exchange, messagesToPublish(body)) })
+      return ok({ outcomes: await port.publish(exchange, messagesToPublish(body)) } satisfies PublishAnswer)
     },
   },
   {

@@ -1,6 +1,7 @@
 import { oneOf, wholeNumber, wrong } from '../../../model/checks.ts'
 import { SpindleError } from '../../../model/errors.ts'
 import type { MessageId, MessageState } from '../../../model/message.ts'
+import type { ExtendAnswer, SendAnswer, SettleAnswer } from '../api.ts'
 import { extension, messagesToSend, queryNumber, receiveOrder, settlements } from '../orders.ts'
 import { ok, type Route } from '../route.ts'
 import { deliveredMessage, messageInfo } from '../views.ts'
@@ -35,7 +36,7 @@ export const messageRoutes: readonly Route[] = [
     async answer({ name, need, body }, { port }) {
       const queue = name('queue')
       need('write', queue)
-      return ok({ outcomes: await port.append(queue, messagesToSend(body)) })
+      return ok({ outcomes: await port.append(queue, messagesToSend(body)) } satisfies SendAnswer)
     },
   },
   {
@@ -65,7 +66,7 @@ export const messageRoutes: readonly Route[] = [
     path: '/queues/:queue/settle',
     async answer({ name, need, body }, { port }) {
       need('read', name('queue'))
-      return ok({ outcomes: await port.settle(settlements(body)) })
+      return ok({ outcomes: await port.settle(settlements(body)) } satisfies SettleAnswer)
     },
   },
   {
@@ -74,7 +75,7 @@ export const messageRoutes: readonly Route[] = [
     async answer({ name, need, body }, { port }) {
       need('read', name('queue'))
       const { receipts, leaseMs } = extension(body)
-      return ok({ outcomes: await port.extend(receipts, leaseMs) })
+      return ok({ outcomes: await port.extend(receipts, leaseMs) } satisfies ExtendAnswer)
     },
   },
   {

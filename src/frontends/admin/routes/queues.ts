@@ -1,6 +1,7 @@
 import type { MeasuredQueue } from '../../../broker/port.ts'
 import { wholeNumber } from '../../../model/checks.ts'
 import { SpindleError } from '../../../model/errors.ts'
+import type { PurgeAnswer } from '../api.ts'
 import { queryFlag, queryNumber, queueDeclaration } from '../orders.ts'
 import { NO_CONTENT, ok, type Route } from '../route.ts'
 import { queueInfo } from '../views.ts'
@@ -65,7 +66,7 @@ export const queueRoutes: readonly Route[] = [
       const queue = name('queue')
       need('configure', queue)
       theOne(await port.measure([queue]), queue)
-      return ok({ purged: await port.purge(queue) })
+      return ok({ purged: await port.purge(queue) } satisfies PurgeAnswer)
     },
   },
 ]

@@ -19,7 +19,13 @@ export const userRoutes: readonly Route[] = [
     path: '/users/:user',
     async answer({ name, need, body }, { users }) {
       need('admin', EVERYTHING)
-      return ok(await users.put(name('user'), userToPut(body)))
+      const user = name('user')
+      const { newToken = false, newAccessKey = false, ...fields } = userToPut(body)
+      const view = await users.put(user, fields)
+      // In one call, since the first user closes the door through which it was made.
+      const token = newToken ? { token: await users.addToken(user) } : {}
+      const accessKey = newAccessKey ? { accessKey: await users.addAccessKey(user) } : {}
+      return ok({ ...view, ...token, ...accessKey })
     },
   },
   {
