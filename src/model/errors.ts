@@ -115,6 +115,10 @@ export const errorCatalogue = {
     meaning: 'The user may not do this.',
     remedy: 'Give the user a grant for it (spindle user add --grant).',
   },
+  'import-failed': {
+    meaning: 'A queue could not be copied over; what was imported by then is there.',
+    remedy: 'Mend what the message names, then import again.',
+  },
   'not-found': {
     meaning: 'No message has this id; it may have ended and its retention passed.',
     remedy: 'Keep results longer.',

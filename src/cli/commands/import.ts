@@ -1,0 +1,125 @@
+/** `spindle import sqs QUEUE-URL`: copies a queue over from any SQS endpoint. */
+import process from 'node:process'
+import { Command } from 'commander'
+import { systemClock } from '../../runtime/clock.ts'
+import { systemRandom } from '../../runtime/random.ts'
+import { warningLog } from '../console-log.ts'
+import { UsageError } from '../usage.ts'
+
+interface ImportFlags {
+  readonly url: string
+  readonly queue?: string
+  readonly region?: string
+  readonly move?: boolean
+}
+
+const EXAMPLES = `
+Keys come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; endpoints that ask for none need none.
+A server that is running on the same data folder may go on running: both use the folder.
+
+Examples:
+  spindle import sqs https://sqs.eu-west-1.amazonaws.com/123456789012/orders --move
+  spindle import sqs http://localhost:9324/000000000000/orders --url file:./data --queue orders
+
+Without --move the messages stay: they are received, hidden for up to an hour while they are copied, and shown again. Each
+receive counts towards the maxReceiveCount of the source. With --move each message is deleted there once it is durable here.`
+
+export function importCommand(): Command {
+  const sqs = new Command('sqs')
+    .summary('copy a queue over from an SQS endpoint')
+    .description(
+      'Copies a queue with its attributes, tags and messages from any SQS endpoint: AWS, LocalStack, ElasticMQ, Spindle.',
+    )
+    .argument('<queue-url>', 'URL of the queue at the source')
+    .option('--url <url>', 'the store: file:PATH (SPINDLE_URL)', process.env['SPINDLE_URL'] ?? 'file:./data')
+    .option('--queue <name>', 'name of the queue here (default: as at the source)')
+    .option('--region <region>', 'region of the source (default: as its URL says, else AWS_REGION, else us-east-1)')
+    .option('--move', 'delete each message at the source once it is durable here')
+    .addHelpText('after', EXAMPLES)
+    .action((queueUrl: string, flags: ImportFlags) => importSqs(queueUrl, flags))
+  return new Command('import').summary('copy queues over from elsewhere').addCommand(sqs)
+}
+
+async function importSqs(queueUrl: string, flags: ImportFlags): Promise<void> {
+  const url = parsedQueueUrl(queueUrl)
+  const queue = flags.queue ?? url.pathname.split('/').at(-1) ?? ''
+  if (!/^(?:[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo)$/.test(queue)) {
+    throw new UsageError(`'${queue}' is no name of a queue; pass one with --queue`)
+  }
+  const credentials = credentialsFor(url)
+  const region = flags.region ?? regionOf(url) ?? process.env['AWS_REGION'] ?? 'us-east-1'
+  // Not before it is needed: `--help` must not open an engine.
+  const [{ open }, { SqsSource }, { importSqsQueue }] = await Promise.all([
+    import('../../index.ts'),
+    import('../../server/import/sqs-source.ts'),
+    import('../../server/import/import-sqs-queue.ts'),
+  ])
+  const store = await open(flags.url, { log: warningLog })
+  const stop = new AbortController()
+  let stoppedBy: NodeJS.Signals | undefined
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stoppedBy !== undefined) process.exit(EXIT_CODES[signal])
+    stoppedBy = signal
+    stop.abort()
+  }
+  for (const signal of SIGNALS) process.on(signal, onSignal)
+  try {
+    const { imported, left } = await importSqsQueue({
+      source: new SqsSource({ queueUrl, region, credentials, clock: systemClock }),
+      port: store.port,
+      clock: systemClock,
+      random: systemRandom,
+      queue,
+      mode: flags.move === true ? 'move' : 'copy',
+      signal: stop.signal,
+      progress: (count) => showProgress(count),
+    })
+    const how = flags.move === true ? 'moved' : 'copied'
+    process.stdout.write(
+      `${how} ${imported} messages into '${queue}'${stoppedBy === undefined ? '' : ', then stopped'}\n`,
+    )
+    if (left.length > 0) process.stdout.write(`not taken over: ${left.join(', ')}\n`)
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, onSignal)
+    await store.close()
+  }
+  if (stoppedBy !== undefined) process.exitCode = EXIT_CODES[stoppedBy]
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+const EXIT_CODES: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 130, SIGTERM: 143 }
+
+/** Only for people: a program reads the line at the end. */
+function showProgress(count: number): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r${count} messages`)
+}
+
+function parsedQueueUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:') || url.pathname === '/') {
+    throw new UsageError(
+      `'${text}' is no URL of a queue, such as https://sqs.eu-west-1.amazonaws.com/123456789012/orders`,
+    )
+  }
+  if (url.username !== '') throw new UsageError('the URL of a queue holds no credentials; set AWS_ACCESS_KEY_ID')
+  return url
+}
+
+/** `sqs.REGION.amazonaws.com`, or the path of our own URLs of other regions. */
+function regionOf({ hostname, pathname }: URL): string | undefined {
+  return /^sqs\.([a-z0-9-]+)\./.exec(hostname)?.[1] ?? /^\/queue\/([a-z0-9-]+)\//.exec(pathname)?.[1]
+}
+
+function credentialsFor({ hostname }: URL) {
+  const accessKeyId = process.env['AWS_ACCESS_KEY_ID']
+  const secretAccessKey = process.env['AWS_SECRET_ACCESS_KEY']
+  const isAws = /\.amazonaws\.com(?:\.cn)?$/.test(hostname)
+  if (isAws && (accessKeyId === undefined || secretAccessKey === undefined)) {
+    throw new UsageError('AWS asks for keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY')
+  }
+  return {
+    accessKeyId: accessKeyId ?? 'test',
+    secretAccessKey: secretAccessKey ?? 'test',
+    sessionToken: process.env['AWS_SESSION_TOKEN'],
+  }
+}
