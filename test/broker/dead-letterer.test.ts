@@ -125,6 +125,18 @@ describe('a queue whose dead go to an exchange', () => {
     for (const { ready, dead } of await broker.measure(['wait', 'work'])) expect([ready, dead]).toEqual([0, 0])
   })
 
+  it('never sends a message back to where it just expired', async () => {
+    const { broker, clock } = await storedBroker()
+    await broker.declareExchange('dlx', {})
+    await broker.declareQueue('round', { ttlMs: 100, onExpired: 'die', ...toDlx() })
+    await broker.declareQueue('other', {})
+    for (const queue of ['round', 'other']) await broker.putBinding(to(queue))
+    await broker.append('round', [text('m')])
+    await clock.advance(101)
+    expect((await next(broker, 'other')).history).toMatchObject([{ queue: 'round', reason: 'expired', count: 1 }])
+    expect((await broker.measure(['round']))[0]).toMatchObject({ ready: 0, dead: 0, leased: 0 })
+  })
+
   it('keeps what a full queue refuses, and sends it on when there is room', async () => {
     const { broker, clock } = await storedBroker()
     await broker.declareExchange('dlx', {})

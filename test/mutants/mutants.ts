@@ -221,4 +221,54 @@ export const mutants: readonly Mutant[] = [
     replace: '',
     caughtBy: conformance('are told to whoever begins to watch'),
   },
+  {
+    name: 'a dead message is acked without its copies',
+    file: 'src/broker/dead-letterer.ts',
+    find: "[{ kind: 'settle', receipt, how: { kind: 'ack' }, required: true }, ...appends]",
+    replace: "appends.length > 1 ? [{ kind: 'settle', receipt, how: { kind: 'ack' }, required: true }] : []",
+    caughtBy: {
+      file: 'test/broker/dead-letterer.test.ts',
+      test: 'sends each to the queues that take it, in one unit, with its history',
+    },
+  },
+  {
+    name: 'a dead message goes back to where it just expired',
+    file: 'src/broker/dead-letterer.ts',
+    find: '(queue) => !returnsIdle(delivery.history, queue),',
+    replace: '() => true,',
+    caughtBy: {
+      file: 'test/broker/dead-letterer.test.ts',
+      test: 'never sends a message back to where it just expired',
+    },
+  },
+  {
+    name: 'a redriven message gets a new id',
+    file: 'src/broker/redriver.ts',
+    find: '    history,\n    id,\n',
+    replace: '    history,\n',
+    caughtBy: {
+      file: 'test/broker/redrive.test.ts',
+      test: 'sends each message of a dead-letter queue back to where it died, as if new there',
+    },
+  },
+  {
+    name: 'a # of a topic pattern stands for at least one word',
+    file: 'src/routing/topic-trie.ts',
+    find: 'at = at.hash) {',
+    replace: 'at = undefined) {',
+    caughtBy: {
+      file: 'test/routing/topic-trie.test.ts',
+      test: 'finds what a matcher finds that tries every way, while patterns come and go',
+    },
+  },
+  {
+    name: 'one list of anything-but decides for all',
+    file: 'src/routing/filter/leaf-test.ts',
+    find: 'values.filter((value) => before.has(value))',
+    replace: 'values',
+    caughtBy: {
+      file: 'test/routing/filter.test.ts',
+      test: 'passes a value that one of several lists of anything-but does not name',
+    },
+  },
 ]

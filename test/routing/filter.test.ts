@@ -118,6 +118,12 @@ describe('a filter over the body', () => {
     expect(passesBody({}, { a: 1 })).toBe(true)
   })
 
+  it('passes a value that one of several lists of anything-but does not name', () => {
+    const policy = { a: [{ 'anything-but': ['x', 'y'] }, { 'anything-but': ['y', 'z'] }] }
+    for (const value of ['x', 'z', 'w']) expect(passesBody(policy, { a: value }), value).toBe(true)
+    expect(passesBody(policy, { a: 'y' })).toBe(false)
+  })
+
   it('takes names of the language for names', () => {
     const policy = JSON.parse('{"__proto__": ["x"], "constructor": [{"exists": false}]}') as Policy
     const body = '{"__proto__": "x"}'
