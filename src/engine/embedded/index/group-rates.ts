@@ -14,7 +14,7 @@ interface Bucket {
 
 export class GroupRates {
   #rate: RatePolicy
-  #buckets = new Map<string, Bucket>()
+  readonly #buckets = new Map<string, Bucket>()
   /** Binary heap of the empty ones. */
   readonly #empty: Bucket[] = []
   #sweep: Iterator<Bucket> = this.#buckets.values()

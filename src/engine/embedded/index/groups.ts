@@ -136,7 +136,8 @@ export class GroupTable {
       group.live++
       this.#enterLane(group, slot)
     } else this.#enterLine(group, slot)
-    this.#refresh(group)
+    // Most join behind one that is first already, and then the group's turn is as it was.
+    if (group.place === 0 || group.next !== this.#firstOf(group)) this.#refresh(group)
   }
 
   /** A member leaves its line, from that state. The claim of a sticky group ends when it is drained. */
@@ -315,8 +316,13 @@ export class GroupTable {
   }
 
   #refresh(group: Group): void {
-    if (!this.#fair) this.#place(group, group.head)
-    else this.#place(group, group.leased < this.#concurrency ? (group.lane?.first() ?? NONE) : NONE)
+    this.#place(group, this.#firstOf(group))
+  }
+
+  /** The member that may be leased first, if it is ready. */
+  #firstOf(group: Group): number {
+    if (!this.#fair) return group.head
+    return group.leased < this.#concurrency ? (group.lane?.first() ?? NONE) : NONE
   }
 
   /** Makes `next` the member whose turn it would be, and puts the group in or out of the heap. */

@@ -2,12 +2,14 @@
 import { ReadyList } from './ready-list.ts'
 import { Flag, NONE, SLOT_MASK, type Slots, State } from './slots.ts'
 
+const NO_LISTS: readonly ReadyList[] = []
+
 export class Lane {
   readonly #slots: Slots
   readonly #state: number
   readonly #flag: number
   /** Sorted by priority, descending. */
-  readonly #lists: ReadyList[] = []
+  #lists: readonly ReadyList[] = NO_LISTS
 
   constructor(slots: Slots, state: number) {
     this.#slots = slots
@@ -49,7 +51,7 @@ export class Lane {
 
   clear(): void {
     for (const list of this.#lists) list.clear()
-    this.#lists.length = 0
+    this.#lists = NO_LISTS
   }
 
   #list(priority: number): ReadyList {
@@ -61,7 +63,8 @@ export class Lane {
       if (list.priority < priority) break
     }
     const list = new ReadyList(this.#slots, this.#state, priority)
-    lists.splice(at, 0, list)
+    // A literal is as long as need be, and there are as many lanes as fair groups.
+    this.#lists = lists.length === 0 ? [list] : [...lists.slice(0, at), list, ...lists.slice(at)]
     return list
   }
 }
