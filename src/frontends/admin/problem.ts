@@ -74,6 +74,7 @@ export function statusOf(code: ErrorCode): number {
     case 'format-newer':
     case 'listen-failed':
     case 'protocol':
+    case 'import-failed':
       return 503
     case 'timeout':
       return 504
