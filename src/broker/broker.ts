@@ -146,8 +146,11 @@ export class Broker implements Port {
     await this.#engine.close()
   }
 
-  declareQueue(queue: string, policy: Partial<QueuePolicy>, options?: DeclareQueueOptions): Promise<QueuePolicy> {
-    return this.#catalog.declareQueue(queue, policy, options)
+  async declareQueue(queue: string, policy: Partial<QueuePolicy>, options?: DeclareQueueOptions): Promise<QueuePolicy> {
+    const inForce = await this.#catalog.declareQueue(queue, policy, options)
+    // What it held as dead so far may have somewhere to go now.
+    this.#deadLetterer.hinted(queue)
+    return inForce
   }
 
   deleteQueue(queue: string, options?: DeleteQueueOptions): Promise<boolean> {
