@@ -43,7 +43,7 @@ function jsonRoute({ target, body, method }: RoutedRequest, services: readonly A
   const dot = target === undefined ? -1 : target.lastIndexOf('.')
   const service = services.find(({ targetPrefix }) => target?.slice(0, dot) === targetPrefix)
   const action = target?.slice(dot + 1) ?? ''
-  const shape = service?.actions[action]
+  const shape = service === undefined ? undefined : shapeOf(service, action)
   if (method !== 'POST' || service === undefined || shape === undefined) {
     throw new AwsError({ type: 'UnknownOperationException', message: 'The requested operation is not known.' })
   }
@@ -60,7 +60,7 @@ function queryRoute(request: RoutedRequest, services: readonly AwsService[]): Ro
   const action = fieldNamed(fields, 'Action')
   if (action === undefined || action === '') throw noAction(method)
   const service = chosen({ fields, path, action, scope: request.scope }, services)
-  const shape = service?.actions[action]
+  const shape = service === undefined ? undefined : shapeOf(service, action)
   if (service === undefined || shape === undefined) {
     throw new AwsError({
       type: 'InvalidAction',
@@ -84,8 +84,13 @@ function chosen(
   return (
     services.find((service) => service.version === version) ??
     services.find(({ name }) => name === asked.scope?.service) ??
-    services.find(({ actions }) => actions[asked.action] !== undefined)
+    services.find((service) => shapeOf(service, asked.action) !== undefined)
   )
+}
+
+/** Own ones only: `constructor` is no action. */
+function shapeOf({ actions }: AwsService, action: string): ActionShape | undefined {
+  return Object.hasOwn(actions, action) ? actions[action] : undefined
 }
 
 function fieldNamed(fields: readonly FormField[], name: string): string | undefined {
