@@ -74,7 +74,7 @@ export interface Port {
   append(queue: string, messages: readonly NewMessage[]): Promise<AppendOutcome[]>
   /**
    * Routes each message and appends it to every queue that takes it: one unit a message, all share one sync. One outcome for each of
-   * these queues, in the order of their bindings; [] when no queue took it. Rejects `no-such-exchange`, `too-large`.
+   * these queues (of a fanout in the order of their bindings, else in no order that is promised; `match` names them); [] when no queue took it. Rejects `no-such-exchange`, `too-large`.
    */
   publish(exchange: string, messages: readonly PublishedMessage[]): Promise<AppendOutcome[][]>
   /** The bindings to queues by which `publish` would deliver each message (through other exchanges and alternates): one for each queue, the first that leads to it. Stores nothing. */
