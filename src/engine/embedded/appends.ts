@@ -143,6 +143,7 @@ export function firstReady(core: Core, queue: QueueState): number {
 /** As `firstReady`, but those count too that will be ready once their units are durable. */
 export function firstToDrop(core: Core, queue: QueueState, appended: readonly number[]): number {
   let first = firstReady(core, queue)
+  if (queue.count(State.pending) === 0) return first
   const consider = (slot: number): void => {
     const c = core.index.slots.chunk(slot)
     const i = slot & SLOT_MASK
