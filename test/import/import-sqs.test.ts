@@ -177,7 +177,7 @@ describe('importing a queue from SQS', () => {
     const line = await server.printed(/http:\/\/127\.0\.0\.1:\d+/)
     const endpoint = /http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0] ?? ''
     const { url } = await filled(endpoint)
-    const command = spindle(['import', 'sqs', url, '--url', `file:${folder}/to`, '--queue', 'mine', '--move'])
+    const command = spindle(['import', 'sqs', url, '--data', `${folder}/to`, '--queue', 'mine', '--move'])
     expect([await command.exited, command.errors()]).toEqual([0, ''])
     expect(command.output()).toBe("moved 100 messages into 'mine'\nnot taken over: Policy\n")
     const { open } = await import('../../src/index.ts')

@@ -16,7 +16,6 @@ import { openSqs } from '../../src/frontends/sqs/sqs-service.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import type { Outbound } from '../../src/runtime/outbound-http.ts'
 import { systemRandom } from '../../src/runtime/random.ts'
-import { AwsError } from '../../src/wire/aws/error.ts'
 import { startedBroker } from '../broker/started.ts'
 
 export const home = { region: 'us-east-1', account: '000000000000' }
@@ -152,8 +151,4 @@ export async function subscriber(...statuses: number[]) {
       return posts
     },
   }
-}
-
-export function isAwsError(code: string) {
-  return (fault: unknown): boolean => fault instanceof AwsError && fault.code === code
 }

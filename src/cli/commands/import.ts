@@ -7,7 +7,7 @@ import { warningLog } from '../console-log.ts'
 import { UsageError } from '../usage.ts'
 
 interface ImportFlags {
-  readonly url: string
+  readonly data?: string
   readonly queue?: string
   readonly region?: string
   readonly move?: boolean
@@ -19,7 +19,7 @@ A server that is running on the same data folder may go on running: both use the
 
 Examples:
   spindle import sqs https://sqs.eu-west-1.amazonaws.com/123456789012/orders --move
-  spindle import sqs http://localhost:9324/000000000000/orders --url file:./data --queue orders
+  spindle import sqs http://localhost:9324/000000000000/orders --data ./data --queue orders
 
 Without --move the messages stay: they are received, hidden for up to an hour while they are copied, and shown again. Each
 receive counts towards the maxReceiveCount of the source. With --move each message is deleted there once it is durable here.`
@@ -31,7 +31,7 @@ export function importCommand(): Command {
       'Copies a queue with its attributes, tags and messages from any SQS endpoint: AWS, LocalStack, ElasticMQ, Spindle.',
     )
     .argument('<queue-url>', 'URL of the queue at the source')
-    .option('--url <url>', 'the store: file:PATH (SPINDLE_URL)', process.env['SPINDLE_URL'] ?? 'file:./data')
+    .option('--data <dir>', 'data folder, opened or joined (SPINDLE_DATA; default: ./data)')
     .option('--queue <name>', 'name of the queue here (default: as at the source)')
     .option('--region <region>', 'region of the source (default: as its URL says, else AWS_REGION, else us-east-1)')
     .option('--move', 'delete each message at the source once it is durable here')
@@ -54,7 +54,10 @@ async function importSqs(queueUrl: string, flags: ImportFlags): Promise<void> {
     import('../../server/import/sqs-source.ts'),
     import('../../server/import/import-sqs-queue.ts'),
   ])
-  const store = await open(flags.url, { log: warningLog })
+  const store = await open(`file:${flags.data ?? process.env['SPINDLE_DATA'] ?? './data'}`, {
+    log: warningLog,
+    limits: { messageBytesMax: MESSAGE_BYTES_MAX },
+  })
   const stop = new AbortController()
   let stoppedBy: NodeJS.Signals | undefined
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -86,6 +89,8 @@ async function importSqs(queueUrl: string, flags: ImportFlags): Promise<void> {
   if (stoppedBy !== undefined) process.exitCode = EXIT_CODES[stoppedBy]
 }
 
+/** Of body and head together; a message of SQS's size may have attributes besides. As `spindle serve` has it. */
+const MESSAGE_BYTES_MAX = 16 * 1_048_576
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 const EXIT_CODES: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 130, SIGTERM: 143 }
 

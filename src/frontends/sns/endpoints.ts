@@ -52,7 +52,11 @@ export function checkEndpoint(
     }
     case 'http':
     case 'https':
-      if (!http) throw invalidBecause('Protocol', 'HTTP and HTTPS subscriptions are switched off on this server')
+      if (!http)
+        throw invalidBecause(
+          'Protocol',
+          'HTTP and HTTPS subscriptions are switched off on this server; SPINDLE_SNS_HTTP turns them on',
+        )
       checkUrl(known, endpoint)
       return known
     case 'email':
