@@ -118,10 +118,14 @@ async function fileLayer(file: string): Promise<CheckedConfig> {
 }
 
 async function readJson(file: string): Promise<unknown> {
+  const text = await readFile(file, 'utf8')
   try {
-    return JSON.parse(await readFile(file, 'utf8'))
+    return JSON.parse(text)
   } catch (cause) {
-    throw new UsageError(`${file} cannot be read as JSON: ${cause instanceof Error ? cause.message : cause}`)
+    // What the parser says shows the text around the mistake, which may be a secret.
+    const position = cause instanceof Error ? /position (\d+)/.exec(cause.message)?.[1] : undefined
+    const line = position === undefined ? '' : ` (line ${text.slice(0, Number(position)).split('\n').length})`
+    throw new UsageError(`${file} cannot be read as JSON${line}`)
   }
 }
 

@@ -100,7 +100,7 @@ export const errorCatalogue = {
   },
   'listen-failed': {
     meaning: 'The address cannot be listened on.',
-    remedy: 'Stop the program that has it, or choose another --host or --port.',
+    remedy: 'Stop the program that has it, or choose another one (--host, --port, --amqp-port).',
   },
   exposed: {
     meaning: 'The server would be open to the network.',

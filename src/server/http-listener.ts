@@ -2,7 +2,7 @@
  * One HTTP socket with its limits. What a slow or hostile client can hold open is bounded: HEADERS_MS for the head of a request,
  * BODY_MS for all of it, KEEP_ALIVE_MS between two, and `connectionsMax` sockets. Answers may take as long as a long poll does.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { SpindleError } from '../model/errors.ts'
@@ -40,14 +40,16 @@ export interface ListenOptions {
   readonly tls?: TlsFiles
   readonly connectionsMax: number
   readonly log: Log
+  /** Default 10,000. */
+  readonly headersMs?: number
 }
 
 /** Resolves once it accepts. Rejects `listen-failed`: the port is taken, the address is not of this machine… */
 export async function listenHttp(options: ListenOptions): Promise<HttpListener> {
-  const { host, port, tls, handler, connectionsMax, log } = options
+  const { host, port, tls, handler, connectionsMax, log, headersMs = HEADERS_MS } = options
   let draining = false
   const limits = {
-    headersTimeout: HEADERS_MS,
+    headersTimeout: headersMs,
     requestTimeout: BODY_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionsCheckingInterval: LATE_CHECK_MS,
@@ -61,13 +63,7 @@ export async function listenHttp(options: ListenOptions): Promise<HttpListener> 
     if (draining) response.shouldKeepAlive = false
     handler(request, response)
   }
-  const server: Server =
-    tls === undefined
-      ? createServer(limits, answer)
-      : createTlsServer(
-          { ...limits, handshakeTimeout: HEADERS_MS, cert: Buffer.from(tls.cert), key: Buffer.from(tls.key) },
-          answer,
-        )
+  const server = tls === undefined ? createServer(limits, answer) : tlsServer(tls, limits, answer)
   server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
     silent.add(socket)
     socket.once('close', () => silent.delete(socket))
@@ -87,6 +83,16 @@ export async function listenHttp(options: ListenOptions): Promise<HttpListener> 
       for (const socket of silent) socket.destroy()
       return closing
     },
+  }
+}
+
+function tlsServer({ cert, key }: TlsFiles, limits: ServerOptions, answer: HttpHandler): Server {
+  try {
+    const secrets = { cert: Buffer.from(cert), key: Buffer.from(key) }
+    return createTlsServer({ ...limits, ...secrets, handshakeTimeout: HEADERS_MS }, answer)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new SpindleError('invalid-argument', `tls: the certificate or its key cannot be used (${why})`, { cause })
   }
 }
 

@@ -5,6 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open } from 'spindle-mq'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { EmbeddedEngine } from '../../src/engine/embedded/engine.ts'
+import { defaultLimits } from '../../src/model/limits.ts'
+import { systemClock } from '../../src/runtime/clock.ts'
+import type { Disk } from '../../src/runtime/disk.ts'
+import { silentLog } from '../../src/runtime/log.ts'
+import { nodeDisk } from '../../src/runtime/node-disk.ts'
+import { systemRandom } from '../../src/runtime/random.ts'
+import { openFolder } from '../../src/server/folder.ts'
 import { type Command, spindle } from './command.ts'
 
 let folder: string
@@ -110,7 +118,7 @@ describe('spindle serve', () => {
     ['{ "aws": { "account": "12" } }', /aws\.account must be twelve digits/],
     ['{ "__proto__": 1 }', /__proto__ must be one of/],
     ['[]', /it must be an object/],
-    ['{', /spindle\.config\.json cannot be read as JSON/],
+    ['{\n"users": { "ada": { "password": "canary" } } }]', /spindle\.config\.json cannot be read as JSON \(line 2\)/],
   ])('refuses the configuration %s', async (text, errors) => {
     await writeFile(join(folder, 'spindle.config.json'), text)
     const command = serve()
@@ -153,4 +161,41 @@ describe('spindle serve', () => {
     expect(command.errors()).toContain('\u001b[31;1mINSECURE: listening on 0.0.0.0 without TLS')
     expect(command.output()).toMatch(/its token, shown once: spt_[\w-]{40}\n/)
   })
+
+  it('exits with 1 when the store is poisoned, after which the next one recovers', async () => {
+    const data = join(folder, 'data')
+    const owner = await openFolder(data, {
+      ...parts,
+      engine: (place) => new EmbeddedEngine({ disk: failing(nodeDisk(place)), ...parts }),
+    })
+    await owner.declareQueue('mail', {})
+    const content = { head: new Uint8Array(0), body: Buffer.from('kept') }
+    await owner.append('mail', [{ content }])
+    const command = serve()
+    await urlOf(command)
+    broken = true
+    await expect(owner.append('mail', [{ content }])).rejects.toMatchObject({ code: 'poisoned' })
+    expect(await command.exited).toBe(1)
+    expect(command.errors()).toMatch(/spindle: the store stopped: .*A write or sync failed/)
+    await owner.close().catch(() => {})
+    const next = await open(`file:${data}`)
+    expect((await next.measure())[0]?.ready).toBeGreaterThanOrEqual(1)
+    await next.close()
+  })
 })
+
+const parts = { clock: systemClock, random: systemRandom, log: silentLog, limits: defaultLimits }
+let broken = false
+
+/** A disk whose syncs fail once `broken`. */
+function failing(disk: Disk): Disk {
+  return {
+    ...disk,
+    async open(path, mode) {
+      const file = await disk.open(path, mode)
+      const { datasync } = file
+      file.datasync = () => (broken ? Promise.reject(new Error('EIO')) : datasync.call(file))
+      return file
+    },
+  }
+}
