@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+import { systemAttributeNames } from '../../src/frontends/sqs/incoming-message.ts'
+import * as limits from '../../src/frontends/sqs/limits.ts'
+import { readableAttributes } from '../../src/frontends/sqs/queue-view.ts'
+import { sqsActions } from '../../src/frontends/sqs/shapes.ts'
+
+const page = readFileSync(new URL('../../docs/compat/sqs.md', import.meta.url), 'utf8')
+
+/** The rows of the table under a heading, cell by cell. */
+function rows(heading: string): string[][] {
+  const section = page.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? ''
+  const lines = section.split('\n').filter((line) => line.startsWith('|'))
+  return lines.slice(2).map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  )
+}
+
+it.each([
+  ['Actions', Object.keys(sqsActions)],
+  ['Queue attributes', [...readableAttributes]],
+  ['Message system attributes', [...systemAttributeNames]],
+])('lists all %s, each once and with a state', (heading, known) => {
+  const listed = rows(heading)
+  expect(listed.map(([name = '']) => name.replaceAll('`', '')).toSorted()).toEqual(known.toSorted())
+  for (const [name, state, how] of listed) {
+    expect(['supported', 'deviates', 'not yet'], name).toContain(state)
+    expect(how !== '' || state === 'supported', `${name} does not say how it ${state}`).toBe(true)
+  }
+})
+
+it('counts all 23 actions', () => {
+  expect(Object.keys(sqsActions)).toHaveLength(23)
+})
+
+it('tells the limits that the code has', () => {
+  expect(rows('Limits').map(([, value]) => Number(value))).toEqual([
+    limits.MESSAGE_BYTES_MAX,
+    limits.MESSAGE_BYTES_MAX_MIN,
+    limits.BATCH_ENTRIES_MAX,
+    limits.RECEIVE_MAX,
+    limits.MESSAGE_ATTRIBUTES_MAX,
+    limits.DELAY_SECONDS_MAX,
+    limits.VISIBILITY_SECONDS_MAX,
+    limits.WAIT_SECONDS_MAX,
+    limits.RETENTION_SECONDS_MIN,
+    limits.RETENTION_SECONDS_MAX,
+    limits.RECEIVE_COUNT_MAX,
+    limits.LIST_MAX,
+    limits.TAGS_MAX,
+    limits.MOVES_PER_SECOND_MAX,
+    limits.FIFO_WINDOW_MS,
+    limits.IN_FLIGHT_STANDARD_MAX,
+    limits.IN_FLIGHT_FIFO_MAX,
+    limits.FIFO_CALLS_PER_SECOND,
+  ])
+})
