@@ -56,6 +56,37 @@ export function capSuite(make: MakeEngine): void {
     })
   })
 
+  describe('a flood of units in one call', () => {
+    const flood = (priority: (i: number) => number) =>
+      Array.from({ length: 300 }, (_, i) => ({
+        ops: [
+          { kind: 'append', queue: 'q', message: { content: content(`m${i}`), priority: priority(i) } } as const,
+          { kind: 'append', queue: 'r', message: { content: content(`r${i}`) } } as const,
+        ],
+      }))
+
+    it('drops what it brought itself, first come first', async () => {
+      const s = await Subject.with(make, { lengthMax: 3, overflow: 'dropHead', onDeath: { kind: 'discard' } })
+      await s.declare('r', { lengthMax: 2, overflow: 'dropHead', durability: 'relaxed' })
+      await s.send('before')
+      await s.engine.commit(flood(() => 0))
+      expect(await s.bodies(['ready'])).toEqual(['m297', 'm298', 'm299'])
+      expect(await s.bodies(['ready'], 'r')).toEqual(['r298', 'r299'])
+      expect(await s.list(['dead'], 'r')).toHaveLength(298)
+      await s.engine.commit(flood(() => 0))
+      expect(await s.bodies(['ready'])).toEqual(['m297', 'm298', 'm299'])
+    })
+
+    it('drops in the order of the queue, priorities first', async () => {
+      const s = await Subject.with(make, { lengthMax: 3, overflow: 'dropHead', onDeath: { kind: 'discard' } })
+      await s.declare('r')
+      await s.engine.commit(flood((i) => (i === 200 ? 5 : i === 201 ? 9 : 0)))
+      expect(await s.bodies(['ready'])).toEqual(['m297', 'm298', 'm299'])
+      await s.engine.commit(flood((i) => (i >= 298 ? 9 : 0)).slice(-3))
+      expect(await s.bodies(['ready'])).toEqual(['m299', 'm299', 'm297'])
+    })
+  })
+
   describe('a cap that counts the waiting', () => {
     it('leaves out the leased, which may come back all the same', async () => {
       const s = await Subject.with(make, { lengthMax: 1, lengthBytesMax: 3, lengthCounts: 'waiting' })

@@ -10,6 +10,7 @@ import { formatId, givenNumber } from './ids.ts'
 import type { NewRow } from './index/message-index.ts'
 import type { QueueState } from './index/queue-state.ts'
 import { NONE, SLOT_MASK, State } from './index/slots.ts'
+import type { Reveals } from './reveals.ts'
 import { comesBefore, forgetContents, insertRow, NO_HISTORY, touch, type UnitNotes } from './rows.ts'
 
 /** Applied, or why not. Writes nothing when it is refused or a duplicate. */
@@ -144,20 +145,40 @@ export function firstReady(core: Core, queue: QueueState): number {
 export function firstToDrop(core: Core, queue: QueueState, appended: readonly number[]): number {
   let first = firstReady(core, queue)
   if (queue.count(State.pending) === 0) return first
-  const consider = (slot: number): void => {
-    const c = core.index.slots.chunk(slot)
-    const i = slot & SLOT_MASK
-    if (c.state[i] !== State.pending || c.queue[i] !== queue.id) return
-    if (c.lease !== undefined && (c.lease.due[i] as number) > core.nowMs) return
-    const group = core.index.slots.groupOf(slot)
-    const head = group === 0 || !hasOrder(queue.policy) ? NONE : queue.groups.at(group).head
-    if (head !== NONE && comesBefore(core, head, slot)) return
+  /** Answers whether a later row, whose sequence is higher, may still come first. */
+  const consider = (slot: number): boolean => {
+    if (!mayDrop(core, queue, slot)) return true
     if (first === NONE || comesBefore(core, slot, first)) first = slot
+    return queue.prioritized
   }
-  for (const slot of core.durableReveals.rows()) consider(slot)
-  for (const slot of core.writtenReveals.rows()) consider(slot)
-  for (const slot of appended) consider(slot)
+  // A flood drops what it brought itself before it is durable: the rows that it went past are not looked at again.
+  const scan = (reveals: Reveals, from: number): number => {
+    const end = reveals.endPosition
+    let start = Math.max(from, reveals.firstPosition)
+    while (start < end && !isPending(core, queue, reveals.at(start))) start++
+    for (let at = start; at < end && consider(reveals.at(at)); at++);
+    return start
+  }
+  queue.pendingFrom.durable = scan(core.durableReveals, queue.pendingFrom.durable)
+  queue.pendingFrom.written = scan(core.writtenReveals, queue.pendingFrom.written)
+  for (const slot of appended) if (!consider(slot)) break
   return first
+}
+
+function isPending(core: Core, queue: QueueState, slot: number): boolean {
+  const c = core.index.slots.chunk(slot)
+  const i = slot & SLOT_MASK
+  return c.state[i] === State.pending && c.queue[i] === queue.id
+}
+
+/** Is it a pending one that will be ready at once, with none of its group before it? */
+function mayDrop(core: Core, queue: QueueState, slot: number): boolean {
+  if (!isPending(core, queue, slot)) return false
+  const c = core.index.slots.chunk(slot)
+  if (c.lease !== undefined && (c.lease.due[slot & SLOT_MASK] as number) > core.nowMs) return false
+  const group = core.index.slots.groupOf(slot)
+  const head = group === 0 || !hasOrder(queue.policy) ? NONE : queue.groups.at(group).head
+  return head === NONE || !comesBefore(core, head, slot)
 }
 
 /** How many `firstToDrop` could give, each dropped before the next. */
@@ -171,10 +192,9 @@ function countPending(core: Core, queue: QueueState): number {
   if (queue.count(State.pending) === 0) return 0
   for (const reveals of [core.durableReveals, core.writtenReveals]) {
     for (const slot of reveals.rows()) {
-      const c = core.index.slots.chunk(slot)
-      const i = slot & SLOT_MASK
-      if (c.state[i] !== State.pending || c.queue[i] !== queue.id) continue
-      if (c.lease === undefined || (c.lease.due[i] as number) <= core.nowMs) pending++
+      if (!isPending(core, queue, slot)) continue
+      const due = core.index.slots.chunk(slot).lease?.due[slot & SLOT_MASK] ?? 0
+      if (due <= core.nowMs) pending++
     }
   }
   return pending

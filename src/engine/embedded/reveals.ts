@@ -4,6 +4,8 @@ export class Reveals {
   #slots = new Uint32Array(1_024)
   #head = 0
   #size = 0
+  /** Rows taken out since the start. */
+  #taken = 0
 
   /** `records` never go back from call to call. */
   add(record: number, slot: number): void {
@@ -20,7 +22,22 @@ export class Reveals {
     const slot = this.#slots[this.#head] as number
     this.#head = (this.#head + 1) & (this.#slots.length - 1)
     this.#size--
+    this.#taken++
     return slot
+  }
+
+  /** Rows have positions that grow by one, and keep them while others go. */
+  get firstPosition(): number {
+    return this.#taken
+  }
+
+  get endPosition(): number {
+    return this.#taken + this.#size
+  }
+
+  /** The row at a position between the two. */
+  at(position: number): number {
+    return this.#slots[(this.#head + (position - this.#taken)) & (this.#slots.length - 1)] as number
   }
 
   /** Every row that waits. */

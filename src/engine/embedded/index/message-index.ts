@@ -74,6 +74,7 @@ export class MessageIndex {
     c.enqueuedAt[i] = row.enqueuedAtWall
     c.queue[i] = row.queue.id
     c.priority[i] = row.priority
+    if (row.priority !== 0) row.queue.prioritized = true
     c.state[i] = State.pending
     c.segment[i] = 0
     row.queue.counts[State.pending] = (row.queue.counts[State.pending] as number) + 1

@@ -37,6 +37,10 @@ export class QueueState {
   fullMs = 0
   /** Watchers were told of every token that came until then. */
   toldMs = 0
+  /** Did a message ever come with a priority of its own? */
+  prioritized = false
+  /** Of the rows that wait for a record, none before these positions is pending here. */
+  readonly pendingFrom = { durable: 0, written: 0 }
   /** Monotonic instant of the last append, lease or settle. */
   usedAtMs = 0
   /** A hint to its watchers is on its way. */
