@@ -11,7 +11,7 @@ import { DELAYED_TYPE } from './exchanges.ts'
 import { AmqpFault, notFound, preconditionFailed, resource } from './fault.ts'
 import { refuseReserved, storeName } from './names.ts'
 
-const kinds: ReadonlySet<string> = new Set<ExchangeKind>(['direct', 'fanout', 'topic', 'headers'])
+export const exchangeKinds: ReadonlySet<string> = new Set<ExchangeKind>(['direct', 'fanout', 'topic', 'headers'])
 
 export const exchangeHandlers: Handlers = {
   'exchange.declare': declare,
@@ -66,8 +66,8 @@ function definitionOf(args: Arguments<'exchange.declare'>, vhost: string): Excha
   const { exchange, type, durable, autoDelete, internal, arguments: table } = args
   const kind = kindOf({ type, arguments: table }) as ExchangeKind
   const definition = { kind, type, durable, autoDelete, internal, arguments: table }
-  if (!kinds.has(type) && type !== DELAYED_TYPE) throw new AmqpFault(503, `unknown exchange type '${type}'`)
-  if (!kinds.has(kind)) {
+  if (!exchangeKinds.has(type) && type !== DELAYED_TYPE) throw new AmqpFault(503, `unknown exchange type '${type}'`)
+  if (!exchangeKinds.has(kind)) {
     throw preconditionFailed(`Invalid argument, 'x-delayed-type' must be an existing exchange type`)
   }
   const alternate = table.get('alternate-exchange')

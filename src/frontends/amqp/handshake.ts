@@ -11,7 +11,7 @@ import { authenticate, mechanismsFor, type Peer } from './sasl.ts'
 import { vhostExists } from './vhosts.ts'
 
 /** Clients turn features on by these names. */
-const capabilities = tableOf({
+export const capabilities: FieldTable = tableOf({
   publisher_confirms: true,
   exchange_exchange_bindings: true,
   'basic.nack': true,

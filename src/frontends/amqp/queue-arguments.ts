@@ -46,6 +46,9 @@ const checks: ReadonlyMap<string, Check> = new Map<string, Check>([
   ['x-queue-type', oneOf('classic', 'quorum')],
 ])
 
+/** The arguments that mean something. */
+export const queueArgumentNames: readonly string[] = [...checks.keys()]
+
 /** Those that must be the same when a queue is declared again. */
 const compared = [...checks.keys()].filter((name) => name !== 'x-queue-mode')
 
