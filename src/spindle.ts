@@ -11,6 +11,7 @@ import type { Clock } from './runtime/clock.ts'
 import type { TaskClient } from './tasks/client.ts'
 import type { Flow } from './tasks/flows/flow.ts'
 import type { FlowRun } from './tasks/flows/types.ts'
+import type { PauseTarget, TaskLimits } from './tasks/limits/types.ts'
 import type { QueueScheduleOptions, Schedule, ScheduleView, TaskScheduleOptions } from './tasks/schedules/types.ts'
 import type { AnyTask, EnqueueOptions, Job, TaskDefinition, Worker, WorkOptions } from './tasks/types.ts'
 
@@ -144,6 +145,26 @@ export class Spindle {
   /** Fires the schedules of the store, as workers do by themselves; for a process that only watches over it. Idempotent. */
   fireSchedules(): Promise<void> {
     return this.#tasks.fireSchedules()
+  }
+
+  /** Pauses a queue, one group of it, or a task type: nothing of it begins until it is resumed; what runs goes on. false: it was paused already. Rejects `no-such-queue`. */
+  pause(target: PauseTarget): Promise<boolean> {
+    return this.#tasks.pause(target)
+  }
+
+  /** false: it was not paused. Of a queue it is felt at once, of a group or type within 5 s. */
+  resume(target: PauseTarget): Promise<boolean> {
+    return this.#tasks.resume(target)
+  }
+
+  /** What is paused by hand. */
+  listPauses(): Promise<PauseTarget[]> {
+    return this.#tasks.listPauses()
+  }
+
+  /** Changes the limits of a queue while it is worked: over all workers, at once. Rejects `no-such-queue`, `invalid-argument`. */
+  limit(queue: string, limits: TaskLimits): Promise<void> {
+    return this.#tasks.limit(queue, limits)
   }
 
   /** Starts a workflow (`chain`, `group`, `chord`, `fanOut`, `each` of `step`s); resolves once its first steps are durable. Rejects `invalid-input`, `invalid-argument`. */

@@ -19,6 +19,9 @@ import type { FlowRun } from './flows/types.ts'
 import { Isolation } from './isolation/isolation.ts'
 import { type JobParts, TaskJob } from './job.ts'
 import { sweepLeftovers } from './leftovers.ts'
+import { Breakers } from './limits/breakers.ts'
+import { listPauses, Pauses, setPaused } from './limits/pauses.ts'
+import type { BreakerPolicy, PauseTarget, TaskLimits } from './limits/types.ts'
 import { Scheduler } from './schedules/scheduler.ts'
 import { Schedules } from './schedules/schedules.ts'
 import type { QueueScheduleOptions, Schedule, TaskScheduleOptions } from './schedules/types.ts'
@@ -129,6 +132,25 @@ export class TaskClient {
     return this.#scheduler.start()
   }
 
+  /** Nothing of it begins until it is resumed; what runs goes on. false: it was paused already. Rejects `no-such-queue`. */
+  pause(target: PauseTarget): Promise<boolean> {
+    return setPaused(this.#parts.port, target, true)
+  }
+
+  /** false: it was not paused. */
+  resume(target: PauseTarget): Promise<boolean> {
+    return setPaused(this.#parts.port, target, false)
+  }
+
+  listPauses(): Promise<PauseTarget[]> {
+    return listPauses(this.#parts.port)
+  }
+
+  /** Changes the limits of a queue while it is worked. Rejects `no-such-queue`, `invalid-argument`. */
+  limit(queue: string, limits: TaskLimits): Promise<void> {
+    return this.#queues.limit(queue, limits)
+  }
+
   /** Starts a workflow; resolves once its first steps are durable. Rejects `invalid-input`, `invalid-argument`. */
   start<Output>(flow: Flow<Output>): Promise<FlowRun<Output>> {
     return this.#flows.start(flow)
@@ -154,7 +176,7 @@ export class TaskClient {
     const unlisten = (): void => {
       for (const end of unlisteners) end()
     }
-    const worker = this.#start(tasks, { concurrency, drainMs, ended, renew, files })
+    const worker = await this.#start(tasks, { concurrency, drainMs, ended, renew, files })
     for (const { queue } of await port.measure([WEBHOOK_TASK, FLOW_QUEUE])) {
       if (queue === WEBHOOK_TASK) webhooks.start()
       else flows.start()
@@ -190,20 +212,23 @@ export class TaskClient {
 
   async #workAside(task: AnyTask, concurrency: number, drainMs: number): Promise<Worker> {
     await this.#queues.declare(task)
-    return this.#start([task], { concurrency, drainMs, ended: undefined, renew: true, files: [] })
+    return await this.#start([task], { concurrency, drainMs, ended: undefined, renew: true, files: [] })
   }
 
-  #start(
+  async #start(
     tasks: readonly AnyTask[],
     options: Pick<TaskWorkerParts, 'concurrency' | 'drainMs' | 'ended'> & {
       readonly renew: boolean
       readonly files: readonly string[]
     },
-  ): TaskWorker {
+  ): Promise<TaskWorker> {
     const { port, clock, random, limits, log } = this.#parts
     const queues = [...new Set(tasks.map(queueOf))]
     const byName = new Map(tasks.map((task) => [task.name, task]))
     const deadlines = new Deadlines(clock)
+    const pauses = new Pauses({ port, clock, log })
+    const breakers = new Breakers({ port, clock, log, policies: breakersOf(tasks) })
+    await Promise.all([pauses.start(), breakers.start()])
     return new TaskWorker({
       ...options,
       port,
@@ -212,6 +237,8 @@ export class TaskClient {
       limits,
       log,
       deadlines,
+      pauses,
+      breakers,
       batches: new Batches(deadlines, options.concurrency),
       isolation: new Isolation({ clock, files: options.files, find: (name) => byName.get(name) }),
       enqueuer: this.#enqueuer,
@@ -224,8 +251,18 @@ export class TaskClient {
 
   #worked(queue: string): WorkedQueue {
     const { leaseMs, groups } = this.#queues.policy(queue) ?? defaultPolicy
-    return { queue, leaseMs, grouped: groups.kind !== 'none' }
+    return { queue, leaseMs, grouped: groups.kind === 'ordered' || groups.kind === 'sticky' }
   }
+}
+
+/** Of two that share a queue the first that has one says how. */
+function breakersOf(tasks: readonly AnyTask[]): ReadonlyMap<string, BreakerPolicy> {
+  const policies = new Map<string, BreakerPolicy>()
+  for (const task of tasks) {
+    const { breaker } = task.options
+    if (breaker !== undefined && !policies.has(queueOf(task))) policies.set(queueOf(task), breaker)
+  }
+  return policies
 }
 
 /** Producers that know no tasks send messages without a type: a queue of one task needs none. */

@@ -22,6 +22,8 @@ export type Ending =
     }
   /** Asked again after `delayMs`; the attempt is not spent. */
   | { readonly kind: 'snoozed'; readonly delayMs: number }
+  /** Paused: it goes back for so long, as if it had not been handed out. */
+  | { readonly kind: 'held'; readonly delayMs: number }
   /** By the handler's own wish. */
   | { readonly kind: 'discarded'; readonly reason: string; readonly retainMs: number }
   | { readonly kind: 'failed'; readonly reason: string; readonly error: TaskError; readonly discard: boolean }
@@ -51,6 +53,7 @@ export function settlementOf(ending: Ending, runMs: number | undefined): SettleR
         note: encodeFailureNote({ error: ending.error, runMs, failed: ending.failed, kills: ending.kills }),
       }
     case 'snoozed':
+    case 'held':
       return { kind: 'release', delayMs: ending.delayMs, spend: false }
     case 'discarded':
       return ending.retainMs === 0

@@ -22,6 +22,8 @@ import { type Ending, encodeKept, settlementOf, waitMsOf } from './ending.ts'
 import type { Enqueuer } from './enqueue.ts'
 import type { Flows } from './flows/flows.ts'
 import type { Isolation } from './isolation/isolation.ts'
+import type { Breakers } from './limits/breakers.ts'
+import { HOLD_MS, type Pauses } from './limits/pauses.ts'
 import { Progress, progressKey } from './progress.ts'
 import { type ContextParts, Run, RunContext } from './run.ts'
 import type { Settler } from './settler.ts'
@@ -49,6 +51,8 @@ export interface ExecutorParts {
   /** Where tasks with `isolate` run. */
   readonly isolation: Isolation
   readonly batches: Batches
+  readonly pauses: Pauses
+  readonly breakers: Breakers
   /** The definition of this type; messages without a type go by their queue. */
   readonly find: (type: string | undefined, queue: string) => AnyTask | undefined
   /** The run gave its slot back; its end is on the way to the store. */
@@ -74,7 +78,10 @@ export class Executor {
   }
 
   begin(run: Run): void {
-    if (run.flow !== undefined) this.#beginStep(run, run.flow)
+    const { pauses } = this.#parts
+    const { queue, groupId } = run.delivery
+    if (pauses.holds(run.taskName, queue, groupId)) this.#end(run, { kind: 'held', delayMs: HOLD_MS })
+    else if (run.flow !== undefined) this.#beginStep(run, run.flow)
     else this.#admitDelivery(run)
   }
 
@@ -176,6 +183,7 @@ export class Executor {
     if (interruption === 'cancelled' || interruption === 'timeout') {
       return this.#thrown(run, new TaskInterrupted(interruption))
     }
+    this.#parts.breakers.succeeded(run.delivery.queue)
     // Work that was done before a stop, or although the lease was lost, is offered; the store decides whether it counts.
     return this.#succeeded(run, task, result)
   }
@@ -220,7 +228,13 @@ export class Executor {
   }
 
   #failedAttempt(run: Run, thrown: unknown): Ending {
-    return verdictOf(run, thrown, this.#parts.random)
+    const verdict = verdictOf(run, thrown, this.#parts.random)
+    const counts = verdict.kind === 'retrying' || verdict.kind === 'failed'
+    // The vendor is known to be down: it waits with the rest of the queue.
+    const { breakers } = this.#parts
+    const isDown = counts && breakers.failed(run.delivery.queue, thrown)
+    if (counts) run.after = breakers.moved(run.delivery.queue)
+    return isDown ? { kind: 'snoozed', delayMs: 0 } : verdict
   }
 
   #end(run: Run, ending: Ending): void {
@@ -271,6 +285,7 @@ export class Executor {
 
   async #stepsOf(run: Run, ending: Ending): Promise<Step[]> {
     const { flows, webhooks } = this.#parts
+    await run.after
     const how = settlementOf(ending, run.runMs)
     const steps: Step[] = how === undefined ? [] : [{ kind: 'settle', receipt: run.delivery.receipt, how, id: run.id }]
     if (run.progress !== undefined || run.progressRecord)
@@ -292,6 +307,7 @@ export class Executor {
   #tell(run: Run, ending: Ending, fault?: unknown): void {
     const { ended, log } = this.#parts
     const { delivery, runMs } = run
+    if (ending.kind === 'held') return
     if (ending.kind === 'lost') {
       const told =
         fault === undefined ? 'the lease was lost before the task ended' : 'the end of a task could not be stored'
@@ -316,6 +332,7 @@ export class Executor {
 /** The plain case: a settle that nothing must be committed with. */
 function isAlone(run: Run, ending: Ending): boolean {
   return (
+    run.after === undefined &&
     run.progress === undefined &&
     !run.progressRecord &&
     !run.cancelRecord &&
@@ -335,7 +352,8 @@ function hasCompany(run: Run): boolean {
 }
 
 function webhookOf(run: Run, ending: Ending): string | undefined {
-  const goesOn = ending.kind === 'retrying' || ending.kind === 'released' || ending.kind === 'snoozed'
+  const goesOn =
+    ending.kind === 'retrying' || ending.kind === 'released' || ending.kind === 'snoozed' || ending.kind === 'held'
   return goesOn ? undefined : run.head.task.webhook
 }
 

@@ -4,6 +4,7 @@ export { batchTask, isTask, task } from './define.ts'
 export { chain, chainOf, chord, each, fanOut, group, next, step } from './flows/build.ts'
 export type { FailurePolicy, Flow, FlowContext } from './flows/flow.ts'
 export type { FlowRun, FlowStatus, GroupOptions, Settled, StepOptions } from './flows/types.ts'
+export type { BreakerPolicy, PauseTarget, TaskLimits, TaskRate } from './limits/types.ts'
 export type {
   Missed,
   Overlap,

@@ -33,6 +33,8 @@ export class Run {
   added: Flow<unknown>[] | undefined
   /** What else is committed with its success. */
   company: readonly Step[] | undefined
+  /** Its end is stored after this. */
+  after: Promise<void> | undefined
   /** An earlier run left its progress, which goes with this one. */
   progressRecord = false
   /** Somebody asked in writing for its end; the record goes with it. */

@@ -1,7 +1,9 @@
 /** What the options of tasks mean for the queue they go through. */
 import type { Port } from '../client/port.ts'
 import { SpindleError } from '../model/errors.ts'
-import type { DedupPolicy, OnDeath, QueuePolicy } from '../model/policy.ts'
+import type { DedupPolicy, GroupPolicy, OnDeath, QueuePolicy } from '../model/policy.ts'
+import { limitPolicy } from './limits/limit-policy.ts'
+import type { TaskLimits } from './limits/types.ts'
 import type { AnyTask } from './types.ts'
 
 const RETAIN_MS_DEFAULT = 86_400_000
@@ -40,6 +42,8 @@ export function policyFor(queue: string, tasks: readonly AnyTask[]): Partial<Que
   const retainMaxes = tasks.map(({ options }) => options.result?.retainMax)
   const groups = agreed('groups', ({ options }) => options.groups)
   const dedup = agreed('dedup', ({ options }) => options.dedup)
+  const limits = agreed('limits', ({ options }) => options.limits)
+  const wished = groups === undefined ? followers(dedup) : groupPolicy(groups)
   const discards = agreed('onExhausted', ({ options }) => options.onExhausted ?? 'keep') === 'discard'
   return {
     leaseMs: Math.max(...tasks.map(({ options }) => options.leaseMs ?? LEASE_MS_DEFAULT)),
@@ -49,14 +53,21 @@ export function policyFor(queue: string, tasks: readonly AnyTask[]): Partial<Que
     // The discarded stay for as long as a result would, so that their status can be asked for.
     deadRetentionMs: discards ? Math.max(...tasks.map(retainMsOf)) : null,
     doneMax: retainMaxes.every((max) => max !== undefined) ? Math.max(...(retainMaxes as number[])) : null,
-    ...(groups === undefined ? followers(dedup) : { groups: { kind: groups } }),
+    ...(wished === undefined ? {} : { groups: wished }),
+    ...(limits === undefined
+      ? {}
+      : limitPolicy(limits, wished ?? { kind: 'none' }, `limit the tasks of queue '${queue}'`)),
     ...(dedup === undefined ? {} : { dedup }),
   }
 }
 
+function groupPolicy(kind: 'fair' | 'ordered' | 'sticky'): GroupPolicy {
+  return kind === 'fair' ? { kind, concurrency: null } : { kind }
+}
+
 /** One more after the running one: the messages of a key run one at a time, so the key is their group. */
-function followers(dedup: DedupPolicy | undefined): Pick<Partial<QueuePolicy>, 'groups'> {
-  return dedup?.kind === 'afterRunning' ? { groups: { kind: 'fair', concurrency: 1 } } : {}
+function followers(dedup: DedupPolicy | undefined): GroupPolicy | undefined {
+  return dedup?.kind === 'afterRunning' ? { kind: 'fair', concurrency: 1 } : undefined
 }
 
 function onDeathOf(tasks: readonly AnyTask[]): OnDeath {
@@ -97,6 +108,15 @@ export class TaskQueues {
     if (policy.onDeath?.kind === 'deadLetter') await this.#port.declareQueue(policy.onDeath.queue, {})
     this.#policies.set(queue, await this.#port.declareQueue(queue, policy))
     this.#declared.add(task)
+  }
+
+  /** Changes the limits of a queue that is declared, while it is worked. Rejects `no-such-queue`, `invalid-argument`. */
+  async limit(queue: string, limits: TaskLimits): Promise<void> {
+    const attempted = `limit queue '${queue}'`
+    const [measure] = await this.#port.measure([queue])
+    if (measure === undefined) throw new SpindleError('no-such-queue', attempted)
+    const policy = limitPolicy(limits, measure.policy.groups, attempted)
+    this.#policies.set(queue, await this.#port.declareQueue(queue, policy))
   }
 
   /** A `dedupId` on a queue that does not look at them would be silently ignored. */

@@ -4,6 +4,7 @@ import type { MessageId } from '../model/message.ts'
 import type { DedupPolicy } from '../model/policy.ts'
 import type { Random } from '../runtime/random.ts'
 import type { FlowContext } from './flows/flow.ts'
+import type { BreakerPolicy, TaskLimits } from './limits/types.ts'
 
 export interface TaskDefinition<Name extends string, Schema extends StandardSchemaV1, Output> {
   readonly name: Name
@@ -35,8 +36,12 @@ export interface TaskOptions<Schema extends StandardSchemaV1, Output> {
   }
   /** 0 to 255, higher first, for tasks enqueued without one. Default 0. */
   readonly priority?: number
-  /** Tasks of one `group` run one after the other (`ordered`), and stay with one worker until drained (`sticky`). Default: no groups. */
-  readonly groups?: 'ordered' | 'sticky'
+  /** Groups take turns (`fair`); the tasks of one run one after the other (`ordered`), and stay with one worker until drained (`sticky`). Default: no groups. */
+  readonly groups?: 'fair' | 'ordered' | 'sticky'
+  /** Over all workers. They are the queue's: tasks that share one must agree. Default: none. */
+  readonly limits?: TaskLimits
+  /** Parks the queue while what it depends on is down. Default: none. */
+  readonly breaker?: BreakerPolicy
   /**
    * What a repeated `dedupId` means. Default: it answers with the first job while that one has not ended. `replace`: the newest takes the
    * place of the one that waits. `afterRunning`: exactly one more follows the running one (the key is their group, unless one is given).

@@ -17,6 +17,8 @@ import { Executor, type ExecutorParts } from './executor.ts'
 import { FLOW_STOP_CHANNEL } from './flows/flow-task.ts'
 import type { FlowPlace } from './flows/progression.ts'
 import type { Isolation } from './isolation/isolation.ts'
+import type { Breakers } from './limits/breakers.ts'
+import type { Pauses } from './limits/pauses.ts'
 import { Renewer } from './renewal.ts'
 import type { Run } from './run.ts'
 import { Settler } from './settler.ts'
@@ -53,6 +55,8 @@ export class TaskWorker implements Worker {
   readonly #log: Log
   readonly #deadlines: Deadlines
   readonly #isolation: Isolation
+  readonly #pauses: Pauses
+  readonly #breakers: Breakers
   readonly #queues: readonly WorkedQueue[]
   readonly #concurrency: number
   readonly #claimMax: number
@@ -77,6 +81,8 @@ export class TaskWorker implements Worker {
     this.#log = log
     this.#deadlines = deadlines
     this.#isolation = parts.isolation
+    this.#pauses = parts.pauses
+    this.#breakers = parts.breakers
     this.#queues = parts.queues
     this.#concurrency = parts.concurrency
     this.#claimMax = parts.limits.receiveMax
@@ -279,6 +285,8 @@ export class TaskWorker implements Worker {
     for (const unlisten of this.#unlisten) unlisten()
     this.#deadlines.clear()
     this.#isolation.close()
+    this.#breakers.stop()
+    this.#pauses.stop()
   }
 
   #pause(pauseMs: number): Promise<void> {

@@ -8,7 +8,7 @@ import { expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
-it.each(['schedules', 'isolation', 'workflows', 'outcomes'])(
+it.each(['schedules', 'isolation', 'workflows', 'outcomes', 'limits'])(
   'runs the program of the page on %s, which prints what the page says',
   async (page) => {
     const path = join(root, 'docs', 'concepts', `${page}.md`)
