@@ -26,7 +26,7 @@ import {
 } from './user-record.ts'
 
 export interface Users {
-  /** Is there any user? While there is none, loopback runs open. */
+  /** Must callers say who they are? Not while there is no user, unless the server is one that never runs open. */
   configured(): boolean
   /** undefined: no such user, no password, or a wrong one; all three take the same time. Rejects `overloaded`. */
   withPassword(name: string, password: string): Promise<Identity | undefined>
@@ -94,6 +94,7 @@ export class StoredUsers implements Users {
   #again = false
   #timer: Timer | undefined
   #ended = false
+  #neverOpen = false
   #unlisten = (): void => {}
 
   private constructor(parts: UsersParts) {
@@ -116,7 +117,12 @@ export class StoredUsers implements Users {
   }
 
   configured(): boolean {
-    return this.#byName.size > 0
+    return this.#neverOpen || this.#byName.size > 0
+  }
+
+  /** From now on everybody is asked, also when the last user goes: a server that the network reaches must not open itself. */
+  neverOpen(): void {
+    this.#neverOpen = true
   }
 
   async withPassword(name: string, password: string): Promise<Identity | undefined> {

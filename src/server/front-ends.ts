@@ -7,6 +7,7 @@ import { awsFrontend } from '../frontends/aws/aws-frontend.ts'
 import { verifySignatures } from '../frontends/aws/verify-signature.ts'
 import { type SnsService, snsService } from '../frontends/sns/sns-service.ts'
 import { openSqs } from '../frontends/sqs/sqs-service.ts'
+import { SpindleError } from '../model/errors.ts'
 import { defaultLimits } from '../model/limits.ts'
 import { outboundHttp } from '../runtime/outbound-http.ts'
 import { forPrograms } from './for-programs.ts'
@@ -38,7 +39,10 @@ interface Opened extends Listening {
 
 /** All of them listen, or it rejects and none does. */
 export async function frontEnds(settings: ServeSettings, parts: FrontEndParts): Promise<FrontEnds> {
-  const { allowedHosts, ports, amqpPort } = settings
+  const { allowedHosts, ports, amqpPort, managementPort } = settings
+  if (managementPort !== null) {
+    throw new SpindleError('invalid-argument', 'managementPort must be off: this version has no management API')
+  }
   const { port, clock, version } = parts
   const readiness = new Readiness({ port, clock })
   const admin = adminFrontend({ ...parts, allowedHosts, processFigures: () => processFigures(version) })

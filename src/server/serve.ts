@@ -11,7 +11,7 @@ import type { SpindleError } from '../model/errors.ts'
 import { open } from '../open.ts'
 import { declare } from './declare.ts'
 import { drainingPort } from './draining-port.ts'
-import { type ExposureVerdict, judgeExposure } from './exposure.ts'
+import { type ExposureVerdict, isLoopback, judgeExposure } from './exposure.ts'
 import { frontEnds, type Listening } from './front-ends.ts'
 import type { ServeParts, ServeSettings } from './settings.ts'
 import { watchStore } from './store-watch.ts'
@@ -42,6 +42,7 @@ export async function startServer(settings: ServeSettings, parts: ServeParts): P
     const adminToken = settings.initAdmin ? await initAdmin(users) : undefined
     const { host, tls, insecure } = settings
     const exposure = judgeExposure({ host, users: users.configured(), tls: tls !== undefined, insecure })
+    if (exposure.kind === 'closed' && !isLoopback(host)) users.neverOpen()
     const { port, endWaits } = drainingPort(store.port)
     const fronts = await frontEnds(settings, { ...parts, port, users })
     let endWatch = (): void => {}

@@ -124,30 +124,35 @@ describe('over TLS', () => {
     }
   }
 
-  it.skipIf(!made)('listens on the network for users, without a warning (needs openssl)', async () => {
-    const tls = { cert: readFileSync(file('cert.pem')), key: readFileSync(file('key.pem')) }
-    const users = new Map([['ada', { grants: [parseGrant('admin:*')], tokens: ['0123456789abcdef'] }]])
-    const one = await server({ host: '0.0.0.0', tls, declarations: { users } })
-    expect(one.exposure).toEqual({ kind: 'closed' })
-    expect(one.url).toMatch(/^https:\/\/0\.0\.0\.0:\d+$/)
-    const status = await new Promise<number | undefined>((resolve, reject) => {
-      const options = {
-        host: '127.0.0.1',
-        port: new URL(one.url).port,
-        path: '/api/v1/queues',
-        ca: tls.cert,
-        headers: { authorization: 'Bearer 0123456789abcdef' },
-      }
-      httpsRequest(options, (response) => {
-        response.resume()
-        resolve(response.statusCode)
+  it.skipIf(!made)(
+    'listens on the network for users, and stays closed when the last one goes (needs openssl)',
+    async () => {
+      const tls = { cert: readFileSync(file('cert.pem')), key: readFileSync(file('key.pem')) }
+      const users = new Map([['ada', { grants: [parseGrant('admin:*')], tokens: ['0123456789abcdef'] }]])
+      const one = await server({ host: '0.0.0.0', tls, declarations: { users } })
+      expect(one.exposure).toEqual({ kind: 'closed' })
+      expect(one.url).toMatch(/^https:\/\/0\.0\.0\.0:\d+$/)
+      const status = await new Promise<number | undefined>((resolve, reject) => {
+        const options = {
+          host: '127.0.0.1',
+          port: new URL(one.url).port,
+          path: '/api/v1/queues',
+          ca: tls.cert,
+          headers: { authorization: 'Bearer 0123456789abcdef' },
+        }
+        httpsRequest(options, (response) => {
+          response.resume()
+          resolve(response.statusCode)
+        })
+          .on('error', reject)
+          .end()
       })
-        .on('error', reject)
-        .end()
-    })
-    expect(status).toBe(200)
-    rmSync(folder, { recursive: true })
-  })
+      expect(status).toBe(200)
+      await one.users.remove('ada')
+      expect(one.users.configured()).toBe(true)
+      rmSync(folder, { recursive: true })
+    },
+  )
 
   it('rejects a certificate that is none, and lets go of the store', async () => {
     const tls = { cert: Buffer.from('no'), key: Buffer.from('no') }

@@ -12,6 +12,8 @@ import type { AdminParts } from './route.ts'
 import { statsOf } from './stats.ts'
 
 const TICK_MS = 1_000
+/** A store with very many queues is measured less often, so that looking at it costs at most this share of the process. */
+const SHARE_MAX = 0.05
 const LISTENERS_MAX = 100
 
 interface Listener {
@@ -46,7 +48,7 @@ export class EventStream {
     this.#listeners.add(listener)
     response.once('close', () => this.#listeners.delete(listener))
     void this.#tell([listener])
-    this.#timer ??= this.#next()
+    this.#timer ??= this.#next(0)
   }
 
   /** Ends every stream, so that a server that drains need not wait for them. */
@@ -57,12 +59,14 @@ export class EventStream {
     this.#listeners.clear()
   }
 
-  #next(): Timer {
-    return this.#parts.clock.setTimer(TICK_MS, () => {
+  #next(tookMs: number): Timer {
+    const { clock } = this.#parts
+    return clock.setTimer(Math.max(TICK_MS, tookMs / SHARE_MAX), () => {
       this.#timer = undefined
       if (this.#listeners.size === 0 || this.#closed) return
+      const startedMs = clock.monotonicMs()
       void this.#tell([...this.#listeners]).finally(() => {
-        if (!this.#closed) this.#timer ??= this.#next()
+        if (!this.#closed) this.#timer ??= this.#next(clock.monotonicMs() - startedMs)
       })
     })
   }
