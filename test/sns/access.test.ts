@@ -7,6 +7,7 @@ import {
   ListSubscriptionsCommand,
   ListTopicsCommand,
   PublishCommand,
+  SetTopicAttributesCommand,
   SubscribeCommand,
 } from '@aws-sdk/client-sns'
 import { expect, it } from 'vitest'
@@ -81,6 +82,36 @@ it('lets everybody do what their grants say, and no more', async () => {
   await sender.send(new PublishCommand({ TopicArn, Message: 'hello' }))
   expect(await bodies(queues, mail.url)).toEqual(['hello'])
   expect((await sender.send(new ListSubscriptionsCommand({}))).Subscriptions).toHaveLength(1)
+})
+
+it('judges the policy of a topic too', async () => {
+  const { as } = await secured()
+  const [admin, sender] = [as('ADMIN'), as('SENDER')]
+  const { TopicArn } = await admin.send(new CreateTopicCommand({ Name: 'news' }))
+  const publish = (client: typeof admin) => client.send(new PublishCommand({ TopicArn, Message: 'm' }))
+  const statement = (Effect: string, user: string, Action: string) => ({
+    Sid: 's',
+    Effect,
+    Principal: { AWS: `arn:aws:iam::000000000000:user/${user}` },
+    Action,
+    Resource: TopicArn,
+  })
+  const policy = (...Statement: object[]) =>
+    admin.send(
+      new SetTopicAttributesCommand({
+        TopicArn,
+        AttributeName: 'Policy',
+        AttributeValue: JSON.stringify({ Version: '2012-10-17', Statement }),
+      }),
+    )
+  await expect(publish(sender)).rejects.toThrow(AuthorizationErrorException)
+  await policy(statement('Allow', 'SENDER', 'SNS:Publish'))
+  await publish(sender)
+  await expect(sender.send(new DeleteTopicCommand({ TopicArn }))).rejects.toThrow(AuthorizationErrorException)
+  await policy(statement('Allow', 'SENDER', 'SNS:*'), statement('Deny', 'ADMIN', 'SNS:Publish'))
+  await expect(publish(admin)).rejects.toThrow(AuthorizationErrorException)
+  await policy(statement('Allow', 'SENDER', 'sqs:*'))
+  await expect(publish(sender)).rejects.toThrow(AuthorizationErrorException)
 })
 
 it('lets the links of messages be followed by who was sent them', async () => {

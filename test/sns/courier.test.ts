@@ -176,6 +176,19 @@ describe('an HTTP subscription', () => {
     await client.send(new ConfirmSubscriptionCommand({ TopicArn: arn, Token: fresh }))
   })
 
+  it('is forgotten when nobody confirmed it in time', async () => {
+    const { client, clock, sns } = await served({ outbound: anywhere() })
+    const hook = await subscriber()
+    const arn = await topic(client)
+    await subscribe(client, arn, 'http', hook.url)
+    await hook.heard(1)
+    clock.jumpWall(172_801_000)
+    await subscribe(client, arn, 'sms', '+15550100200')
+    await sns.settled()
+    const listed = await client.send(new ListSubscriptionsByTopicCommand({ TopicArn: arn }))
+    expect(listed.Subscriptions?.map(({ Protocol }) => Protocol)).toEqual(['sms'])
+  })
+
   it('loses nothing when the server stops in the middle of a delivery', async () => {
     const posts: string[] = []
     let hang = true
@@ -242,16 +255,19 @@ describe('what would leave this machine otherwise', () => {
     expect((await fetch(JSON.parse(asked?.message ?? '').SubscribeURL)).status).toBe(200)
     await client.send(new PublishCommand({ TopicArn: arn, Message: 'hello' }))
     await until(clock, async () => (await outbox(broker)).length === 2)
-    expect(JSON.parse((await outbox(broker))[1]?.message ?? '').Message).toBe('hello')
+    expect((await outbox(broker))[1]?.message).toBe('hello')
   })
 
   it('gets the envelope of a message that another protocol published', async () => {
     const { client, broker, clock } = await served()
     const arn = await topic(client)
-    await subscribe(client, arn, 'sms', '+15550100200')
-    await broker.publish('orders', [{ content: encodeContent('from elsewhere', { headers: { n: 1 } }) }])
+    await subscribe(client, arn, 'email-json', 'a@example.com')
     await until(clock, async () => (await outbox(broker)).length === 1)
-    const envelope = JSON.parse((await outbox(broker))[0]?.message ?? '')
+    const [asked] = await outbox(broker)
+    await fetch(JSON.parse(asked?.message ?? '').SubscribeURL)
+    await broker.publish('orders', [{ content: encodeContent('from elsewhere', { headers: { n: 1 } }) }])
+    await until(clock, async () => (await outbox(broker)).length === 2)
+    const envelope = JSON.parse((await outbox(broker))[1]?.message ?? '')
     expect(envelope).toMatchObject({
       Message: 'from elsewhere',
       MessageAttributes: { n: { Type: 'Number', Value: '1' } },

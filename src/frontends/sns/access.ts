@@ -4,22 +4,39 @@
  */
 import type { AccessVerb } from '../../model/access.ts'
 import type { AwsCall } from '../aws/call.ts'
-import { type Address, type HomeRealm, storeName, topicArn } from './arns.ts'
+import { judge } from '../sqs/policy-document.ts'
+import { type Address, storeName, topicArn } from './arns.ts'
+import type { SnsContext } from './context.ts'
 import { notAuthorized } from './errors.ts'
+import { readTopicPolicy } from './topic-attributes.ts'
 
 /** Platform applications and their endpoints. */
 export const MOBILE = 'spindle.sns/mobile'
 /** SMS settings, opted-out and sandbox numbers, and SMS sent to a number itself. */
 export const SMS = 'spindle.sns/sms'
 
-/** Throws `AuthorizationError`. */
-export function checkTopic(call: AwsCall, verb: AccessVerb, topic: Address, home: HomeRealm): void {
-  check(call, verb, { name: storeName(topic, home), arn: topicArn(topic) })
-}
-
-/** As `checkTopic`; any right on it is enough. */
-export function checkTopicShown(call: AwsCall, topic: Address, home: HomeRealm): void {
-  if (!isShown(call, storeName(topic, home))) throw notAuthorized(call.action, topicArn(topic), nameOf(call))
+/**
+ * `any`: whichever right. The topic's policy may give what grants do not, and an explicit Deny of it wins over both. Throws
+ * `AuthorizationError`.
+ */
+export async function checkTopic(
+  { topics, home }: Pick<SnsContext, 'topics' | 'home'>,
+  call: AwsCall,
+  verb: AccessVerb | 'any',
+  topic: Address,
+): Promise<void> {
+  const { identity, account } = call
+  if (identity === undefined) return
+  const name = storeName(topic, home)
+  const isGranted = verb === 'any' ? isShown(call, name) : identity.may(verb, name)
+  const arn = topicArn(topic)
+  const text = (await topics.find(topic))?.state.attributes['Policy']
+  const principals = [account, `arn:aws:iam::${account}:root`, `arn:aws:iam::${account}:user/${identity.name}`]
+  // A batch is allowed by what allows its single action.
+  const action = call.action.replace(/Batch$/, '')
+  const verdict =
+    text === undefined ? 'silent' : judge(readTopicPolicy(text, topic), { principals, action, arn, service: 'sns' })
+  if (verdict === 'deny' || !(isGranted || verdict === 'allow')) throw notAuthorized(call.action, arn, nameOf(call))
 }
 
 export function isShown({ identity }: AwsCall, name: string): boolean {

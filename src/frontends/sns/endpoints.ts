@@ -23,6 +23,11 @@ const PHONE = /^\+[1-9][0-9]{6,14}$/
 const LAMBDA_ARN = /^arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]{1,64}(?::[A-Za-z0-9_$-]{1,128})?$/
 const FIREHOSE_ARN = /^arn:[a-z-]+:firehose:[a-z0-9-]+:[0-9]{12}:deliverystream\/[A-Za-z0-9_.-]{1,64}$/
 
+/** Of `arn:…:endpoint/PLATFORM/NAME/UUID`: the key of a structured message. */
+export function platformOf(endpointArn: string): string {
+  return endpointArn.split('/')[1] ?? 'application'
+}
+
 export function isPhoneNumber(text: string): boolean {
   return PHONE.test(text)
 }

@@ -17,6 +17,7 @@ import type { QueueDirectory } from '../sqs/queue-directory.ts'
 import { type HomeRealm, isFifo, storeName } from './arns.ts'
 import { deadLetter } from './dead-letter.ts'
 import { encodeCourierMessage } from './delivery/courier-message.ts'
+import { platformOf } from './endpoints.ts'
 import { type SignedNotification, signNotification } from './envelope.ts'
 import { refusalError } from './errors.ts'
 import { SequenceNumbers, uuid } from './ids.ts'
@@ -24,7 +25,7 @@ import { FIFO_WINDOW_MS, RAW_ATTRIBUTES_MAX } from './limits.ts'
 import { envelopeAttributes, headersOf, type MessageAttribute, type Outgoing, textFor } from './message.ts'
 import type { Signer } from './signer.ts'
 import { isRaw, redriveQueueOf } from './subscription-attributes.ts'
-import type { Subscription, Subscriptions } from './subscriptions.ts'
+import { isPlain, type Subscription, type Subscriptions } from './subscriptions.ts'
 import type { Topic } from './topics.ts'
 
 export interface Published {
@@ -261,9 +262,9 @@ async function contentFor(
   },
 ): Promise<Content> {
   const { outgoing, messageId, notification, plain } = about
-  const { protocol, attributes, id, unsubscribeToken } = subscription
-  const message = textFor(outgoing, protocol)
-  const raw = isRaw(attributes)
+  const { protocol, endpoint, id, unsubscribeToken } = subscription
+  const message = textFor(outgoing, protocol === 'application' ? platformOf(endpoint) : protocol)
+  const raw = isPlain(subscription)
   if (protocol === 'sqs' && raw) return plain(message)
   const baseUrl = protocol === 'sqs' ? about.baseUrl : subscription.baseUrl
   const text = raw ? message : (await notification(message)).for({ id, baseUrl, unsubscribeToken })

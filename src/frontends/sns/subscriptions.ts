@@ -10,7 +10,7 @@ import { SpindleError } from '../../model/errors.ts'
 import { type Address, type HomeRealm, readQueueArn, type SubscriptionAddress, storeName } from './arns.ts'
 import { type Texts, texts } from './params.ts'
 import { decodeRecord, encodeRecord, RECORD_PREFIX } from './record-codec.ts'
-import { filterOf, redriveQueueOf } from './subscription-attributes.ts'
+import { filterOf, isRaw, redriveQueueOf } from './subscription-attributes.ts'
 
 export interface Subscription {
   readonly id: string
@@ -200,6 +200,14 @@ export class Subscriptions {
     this.#port.announce(CHANNEL, Buffer.from(exchange, 'utf8'))
     this.onChange(exchange)
   }
+}
+
+/** People read these, not programs. */
+const PLAIN_PROTOCOLS = new Set(['application', 'email', 'sms'])
+
+/** It gets the message alone, without an envelope. */
+export function isPlain({ protocol, attributes }: Pick<Subscription, 'protocol' | 'attributes'>): boolean {
+  return isRaw(attributes) || PLAIN_PROTOCOLS.has(protocol)
 }
 
 /** Of a subscription that the courier serves; undefined: SQS needs none. */

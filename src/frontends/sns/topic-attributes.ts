@@ -1,4 +1,5 @@
 /** The attributes of a topic: which clients may set, what values they take, and what is answered besides. */
+import type { PolicyDocument, PolicyStatement } from '../sqs/policy-document.ts'
 import { type Address, isFifo, topicArn } from './arns.ts'
 import { defaultRetryPolicy, readDeliveryPolicy } from './delivery-policy.ts'
 import { invalidParameter } from './errors.ts'
@@ -114,19 +115,17 @@ export function shownTopicAttributes(
   )
 }
 
-export interface PolicyStatement {
-  readonly Sid?: unknown
-}
-
-export interface PolicyDocument {
-  readonly Version: string
-  readonly Id: string
-  readonly Statement: readonly PolicyStatement[]
-}
-
-/** Throws `InvalidParameter`. */
+/** Without a text: the policy that every new topic has. The text has been checked. */
 export function readTopicPolicy(text: string | undefined, address: Address): PolicyDocument {
-  return JSON.parse(text ?? defaultPolicy(address)) as PolicyDocument
+  const policy = JSON.parse(text ?? defaultPolicy(address)) as Omit<PolicyDocument, 'Statement'> & {
+    readonly Statement: PolicyStatement | readonly PolicyStatement[]
+  }
+  const { Statement } = policy
+  return { ...policy, Statement: isList(Statement) ? Statement : [Statement] }
+}
+
+function isList(statement: PolicyStatement | readonly PolicyStatement[]): statement is readonly PolicyStatement[] {
+  return Array.isArray(statement)
 }
 
 function isPolicy(text: string): boolean {
@@ -134,7 +133,8 @@ function isPolicy(text: string): boolean {
     const parsed: unknown = JSON.parse(text)
     if (typeof parsed !== 'object' || parsed === null || !('Statement' in parsed)) return false
     const { Statement } = parsed
-    return Array.isArray(Statement) && Statement.every((each) => typeof each === 'object' && each !== null)
+    const statements: readonly unknown[] = Array.isArray(Statement) ? Statement : [Statement]
+    return statements.every((each) => typeof each === 'object' && each !== null)
   } catch {
     return false
   }

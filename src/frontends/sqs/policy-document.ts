@@ -49,13 +49,20 @@ export function readPolicyDocument(text: string): PolicyDocument {
  */
 export function judge(
   { Statement }: PolicyDocument,
-  asked: { readonly principals: readonly string[]; readonly action: string; readonly arn: string },
+  asked: {
+    readonly principals: readonly string[]
+    readonly action: string
+    readonly arn: string
+    /** Whose actions these are. Default `sqs`. */
+    readonly service?: 'sqs' | 'sns'
+  },
 ): Verdict {
+  const prefix = `${asked.service ?? 'sqs'}:`
   let verdict: Verdict = 'silent'
   for (const { Effect, Principal, Action, Resource, Condition } of Statement) {
     const isMeant =
       namesPrincipal(Principal, asked.principals) &&
-      texts(Action).some((pattern) => matchesAction(pattern, asked.action)) &&
+      texts(Action).some((pattern) => matchesAction(pattern, prefix, asked.action)) &&
       (Resource === undefined || texts(Resource).some((pattern) => matches(pattern, asked.arn)))
     if (!isMeant) continue
     if (Effect === 'Deny') return 'deny'
@@ -70,9 +77,9 @@ function namesPrincipal(principal: unknown, principals: readonly string[]): bool
   return named.some((name) => name === '*' || principals.includes(name))
 }
 
-function matchesAction(pattern: string, action: string): boolean {
+function matchesAction(pattern: string, prefix: string, action: string): boolean {
   const lower = pattern.toLowerCase()
-  const bare = lower.startsWith('sqs:') ? lower.slice(4) : lower === '*' ? '*' : undefined
+  const bare = lower.startsWith(prefix) ? lower.slice(prefix.length) : lower === '*' ? '*' : undefined
   return bare !== undefined && matches(bare, action.toLowerCase())
 }
 

@@ -6,7 +6,7 @@ import type { AwsCall } from '../../aws/call.ts'
 import { checkAccount, checkTopic, MOBILE, SMS } from '../access.ts'
 import { isFifo, parseTopicArn } from '../arns.ts'
 import type { Action, SnsContext } from '../context.ts'
-import { isPhoneNumber } from '../endpoints.ts'
+import { isPhoneNumber, platformOf } from '../endpoints.ts'
 import {
   applicationDisabled,
   batchError,
@@ -88,7 +88,7 @@ function readEntry(topic: Topic, entry: Params, id: string): ReadEntry {
 
 async function publishedTopic(context: SnsContext, call: AwsCall, arn: string): Promise<Topic> {
   const address = parseTopicArn(arn)
-  checkTopic(call, 'write', address, context.home)
+  await checkTopic(context, call, 'write', address)
   return context.topics.get(address)
 }
 
@@ -131,9 +131,7 @@ async function publishMobile(context: SnsContext, call: AwsCall, arn: string): P
   if (application?.attributes['Enabled'] === 'false') throw applicationDisabled()
   if (endpoint.attributes['Enabled']?.toLowerCase() === 'false') throw endpointDisabled()
   const outgoing = readOutgoing(call.params)
-  // Mobile platforms are the keys of a structured message: APNS, GCM and so on.
-  const platform = arn.split('/')[1] ?? 'application'
-  return intoOutbox(context, outgoing, { protocol: 'application', endpoint: arn, platform })
+  return intoOutbox(context, outgoing, { protocol: 'application', endpoint: arn, platform: platformOf(arn) })
 }
 
 async function intoOutbox(

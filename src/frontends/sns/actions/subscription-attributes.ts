@@ -1,5 +1,5 @@
 /** GetSubscriptionAttributes, SetSubscriptionAttributes. */
-import { checkTopic, checkTopicShown } from '../access.ts'
+import { checkTopic } from '../access.ts'
 import { parseSubscriptionArn, subscriptionArn, topicArn } from '../arns.ts'
 import { type Action, DONE } from '../context.ts'
 import { defaultRetryPolicy, readDeliveryPolicy } from '../delivery-policy.ts'
@@ -10,7 +10,7 @@ import { checkQueues } from './subscriptions.ts'
 
 export const getSubscriptionAttributes: Action = async (context, call) => {
   const address = parseSubscriptionArn(required(call.params, 'SubscriptionArn'))
-  checkTopicShown(call, address.topic, context.home)
+  await checkTopic(context, call, 'any', address.topic)
   const subscription = await context.subscriptions.find(address)
   if (subscription === undefined) throw notFound('Subscription')
   const { attributes, owner, protocol, endpoint, state, authenticateOnUnsubscribe } = subscription
@@ -39,7 +39,7 @@ export const setSubscriptionAttributes: Action = async (context, call) => {
   const address = parseSubscriptionArn(required(params, 'SubscriptionArn'))
   const name = required(params, 'AttributeName')
   const value = optional(params, 'AttributeValue') ?? ''
-  checkTopic(call, 'configure', address.topic, context.home)
+  await checkTopic(context, call, 'configure', address.topic)
   await context.topics.oneByOne(async () => {
     const subscription = await context.subscriptions.find(address)
     if (subscription === undefined) throw notFound('Subscription')

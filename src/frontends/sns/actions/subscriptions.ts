@@ -14,7 +14,7 @@ import {
 } from '../arns.ts'
 import { type Action, DONE, type SnsContext } from '../context.ts'
 import { checkEndpoint, needsConfirmation } from '../endpoints.ts'
-import { invalidBecause, invalidParameter, notAuthorized } from '../errors.ts'
+import { invalidBecause, invalidParameter } from '../errors.ts'
 import { confirmationToken, uuid } from '../ids.ts'
 import { CONFIRMATION_MS_MAX, PAGE } from '../limits.ts'
 import { endpointExists } from '../mobile-records.ts'
@@ -29,7 +29,7 @@ const PENDING = 'pending confirmation'
 export const subscribe: Action = async (context, call) => {
   const { params } = call
   const address = parseTopicArn(required(params, 'TopicArn'))
-  checkTopic(call, 'configure', address, context.home)
+  await checkTopic(context, call, 'configure', address)
   const endpoint = optional(params, 'Endpoint') ?? ''
   const protocol = checkEndpoint(address, { protocol: required(params, 'Protocol'), endpoint, http: context.http })
   const topic = await context.topics.get(address)
@@ -169,8 +169,7 @@ const SCAN = 500
 
 export const listSubscriptionsByTopic: Action = async (context, call) => {
   const address = parseTopicArn(required(call.params, 'TopicArn'))
-  if (!isShown(call, storeName(address, context.home)))
-    throw notAuthorized(call.action, topicArn(address), call.identity?.name ?? '')
+  await checkTopic(context, call, 'any', address)
   const topic = await context.topics.get(address)
   const after = afterToken(optional(call.params, 'NextToken')) ?? ''
   const subscriptions = [...(await context.subscriptions.of(topic.exchange)).values()]

@@ -1,5 +1,5 @@
 /** What hangs on a topic: tags, permissions, data protection policy. */
-import { checkTopic, checkTopicShown } from '../access.ts'
+import { checkTopic } from '../access.ts'
 import { type Address, isTopicName, parseArn, parseTopicArn, topicArn } from '../arns.ts'
 import { type Action, DONE } from '../context.ts'
 import { checkDataProtection } from '../data-protection.ts'
@@ -11,7 +11,7 @@ import { readTopicPolicy } from '../topic-attributes.ts'
 
 export const tagResource: Action = async (context, call) => {
   const address = taggedTopic(required(call.params, 'ResourceArn'))
-  checkTopic(call, 'configure', address, context.home)
+  await checkTopic(context, call, 'configure', address)
   const more = readTags(list<Tag>(call.params, 'Tags'))
   if ((await context.topics.find(address)) === undefined) throw noResource()
   await context.topics.change(address, (state) => ({ ...state, tags: mergedTags(state.tags, more) }))
@@ -20,7 +20,7 @@ export const tagResource: Action = async (context, call) => {
 
 export const untagResource: Action = async (context, call) => {
   const address = taggedTopic(required(call.params, 'ResourceArn'))
-  checkTopic(call, 'configure', address, context.home)
+  await checkTopic(context, call, 'configure', address)
   const gone = new Set(list<string>(call.params, 'TagKeys'))
   if ((await context.topics.find(address)) === undefined) throw noResource()
   await context.topics.change(address, (state) => ({
@@ -32,7 +32,7 @@ export const untagResource: Action = async (context, call) => {
 
 export const listTagsForResource: Action = async (context, call) => {
   const address = taggedTopic(required(call.params, 'ResourceArn'))
-  checkTopicShown(call, address, context.home)
+  await checkTopic(context, call, 'any', address)
   const topic = await context.topics.find(address)
   if (topic === undefined) throw noResource()
   return { Tags: Object.entries(topic.state.tags).map(([Key, Value]) => ({ Key, Value })) }
@@ -69,7 +69,7 @@ export const addPermission: Action = async (context, call) => {
   const { params } = call
   const address = parseTopicArn(required(params, 'TopicArn'))
   const label = required(params, 'Label')
-  checkTopic(call, 'configure', address, context.home)
+  await checkTopic(context, call, 'configure', address)
   const accounts = list<string>(params, 'AWSAccountId')
   const actions = list<string>(params, 'ActionName')
   if (accounts.length === 0) throw missing('AWSAccountId')
@@ -100,7 +100,7 @@ export const addPermission: Action = async (context, call) => {
 export const removePermission: Action = async (context, call) => {
   const address = parseTopicArn(required(call.params, 'TopicArn'))
   const label = required(call.params, 'Label')
-  checkTopic(call, 'configure', address, context.home)
+  await checkTopic(context, call, 'configure', address)
   await context.topics.change(address, (state) => {
     const policy = readTopicPolicy(state.attributes['Policy'], address)
     const Statement = policy.Statement.filter(({ Sid }) => Sid !== label)
@@ -112,7 +112,7 @@ export const removePermission: Action = async (context, call) => {
 
 export const getDataProtectionPolicy: Action = async (context, call) => {
   const address = parseTopicArn(required(call.params, 'ResourceArn'), 'ResourceArn')
-  checkTopicShown(call, address, context.home)
+  await checkTopic(context, call, 'any', address)
   const topic = await context.topics.find(address)
   if (topic === undefined) throw notFound('Topic')
   return { DataProtectionPolicy: topic.state.dataProtectionPolicy ?? '' }
@@ -122,7 +122,7 @@ export const getDataProtectionPolicy: Action = async (context, call) => {
 export const putDataProtectionPolicy: Action = async (context, call) => {
   const address = parseTopicArn(required(call.params, 'ResourceArn'), 'ResourceArn')
   const policy = required(call.params, 'DataProtectionPolicy')
-  checkTopic(call, 'configure', address, context.home)
+  await checkTopic(context, call, 'configure', address)
   if (policy !== '') checkDataProtection(policy)
   await context.topics.change(address, ({ attributes, tags }) => ({
     attributes,

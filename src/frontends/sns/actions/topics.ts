@@ -1,7 +1,7 @@
 /** CreateTopic, DeleteTopic, ListTopics, GetTopicAttributes, SetTopicAttributes. */
 import { SpindleError } from '../../../model/errors.ts'
 import type { AwsCall } from '../../aws/call.ts'
-import { checkTopic, checkTopicShown, isShown } from '../access.ts'
+import { checkTopic, isShown } from '../access.ts'
 import { type Address, isFifo, isTopicName, parseTopicArn, storeName, topicArn } from '../arns.ts'
 import { type Action, DONE, type SnsContext } from '../context.ts'
 import { checkDataProtection } from '../data-protection.ts'
@@ -24,7 +24,7 @@ export const createTopic: Action = async (context, call) => {
   if (!isTopicName(name)) throw invalidParameter(wantsFifo ? FIFO_NAME : 'Topic Name')
   if (wantsFifo !== isFifo(name)) throw invalidParameter(wantsFifo ? FIFO_NAME : 'Topic Name')
   const address: Address = { region: call.region, account: call.account, name }
-  checkTopic(call, 'configure', address, context.home)
+  await checkTopic(context, call, 'configure', address)
   const tags = mergedTags({}, readTags(list<Tag>(params, 'Tags')))
   const attributes = changedTopicAttributes({}, given, name)
   const protection = optional(params, 'DataProtectionPolicy')
@@ -79,7 +79,7 @@ function compare({ state, address }: Topic, wanted: { readonly state: TopicState
 
 export const deleteTopic: Action = async (context, call) => {
   const address = parseTopicArn(required(call.params, 'TopicArn'))
-  checkTopic(call, 'configure', address, context.home)
+  await checkTopic(context, call, 'configure', address)
   await context.topics.oneByOne(async () => {
     const topic = await context.topics.find(address)
     if (topic === undefined) return
@@ -115,7 +115,7 @@ export const setTopicAttributes: Action = async (context, call) => {
   const address = parseTopicArn(required(call.params, 'TopicArn'))
   const name = required(call.params, 'AttributeName')
   const value = optional(call.params, 'AttributeValue') ?? ''
-  checkTopic(call, 'configure', address, context.home)
+  await checkTopic(context, call, 'configure', address)
   if (name === 'FifoTopic') throw invalidParameter('AttributeName')
   await context.topics.change(address, (state) => ({
     ...state,
@@ -128,6 +128,6 @@ export const setTopicAttributes: Action = async (context, call) => {
 /** The topic that `TopicArn` names, for actions that only look at it. */
 export async function shownTopic(context: SnsContext, call: AwsCall): Promise<Topic> {
   const address = parseTopicArn(required(call.params, 'TopicArn'))
-  checkTopicShown(call, address, context.home)
+  await checkTopic(context, call, 'any', address)
   return context.topics.get(address)
 }

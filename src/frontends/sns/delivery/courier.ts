@@ -13,9 +13,10 @@ import { type HomeRealm, storeName, subscriptionArn, topicArn } from '../arns.ts
 import { type DeliveryPolicy, defaultRetryPolicy, readDeliveryPolicy } from '../delivery-policy.ts'
 import { type EnvelopeAttribute, signHandshake, signNotification } from '../envelope.ts'
 import { uuid } from '../ids.ts'
+import { CONFIRMATION_MS_MAX } from '../limits.ts'
 import type { Signer } from '../signer.ts'
-import { isRaw, redriveQueueOf } from '../subscription-attributes.ts'
-import { deliveryQueue, type Subscription, type Subscriptions } from '../subscriptions.ts'
+import { redriveQueueOf } from '../subscription-attributes.ts'
+import { deliveryQueue, isPlain, type Subscription, type Subscriptions } from '../subscriptions.ts'
 import type { Topics } from '../topics.ts'
 import { type CourierMessage, decodeCourierMessage, encodeCourierMessage } from './courier-message.ts'
 import { DeliveryLoop, type Destination, type LoopParts } from './delivery-loop.ts'
@@ -123,6 +124,10 @@ export class Courier {
     const { id, exchange, protocol } = subscription
     const queue = deliveryQueue(subscription)
     if (queue === undefined || this.#stopped) return
+    if (isTooLate(subscription, this.#parts.clock.wallMs())) {
+      await this.#parts.subscriptions.remove(subscription)
+      return
+    }
     if (protocol.startsWith('http') && this.#parts.outbound === undefined) return
     const destination = await this.#destinationOf(subscription, queue)
     const served = this.#loops.get(id)
@@ -192,7 +197,7 @@ export class Courier {
     const text = decodeText(delivery.content.body)
     const messageId = delivery.id
     const plain = { type: 'Notification', messageId, subject: undefined, raw: true, text } as const
-    if (subscription === undefined || isRaw(subscription.attributes)) return plain
+    if (subscription === undefined || isPlain(subscription)) return plain
     const { topic, baseUrl, unsubscribeToken } = subscription
     const signed = await signNotification(
       {
@@ -222,6 +227,11 @@ export class Courier {
     const text = await signHandshake({ ...fields, timestampMs: clock.wallMs() }, signer)
     return { type, messageId, subject: undefined, raw: false, text }
   }
+}
+
+/** Nobody confirmed it in time, and nobody can any more. */
+function isTooLate({ state, createdAtMs }: Subscription, nowMs: number): boolean {
+  return state === 'pending' && nowMs - createdAtMs > CONFIRMATION_MS_MAX
 }
 
 function attributesOf({ content }: Delivery): Record<string, EnvelopeAttribute> {
