@@ -10,6 +10,7 @@ import { type ExchangeDefinition, exchangeAttributes } from './definitions.ts'
 import { DELAYED_TYPE } from './exchanges.ts'
 import { AmqpFault, notFound, preconditionFailed, resource } from './fault.ts'
 import { refuseReserved, storeName } from './names.ts'
+import { alternateUnder } from './policies/policy.ts'
 
 export const exchangeKinds: ReadonlySet<string> = new Set<ExchangeKind>(['direct', 'fanout', 'topic', 'headers'])
 
@@ -43,7 +44,7 @@ async function declare(channel: Channel, args: Arguments<'exchange.declare'>): P
     return answer()
   }
   refuseReserved('exchange', name)
-  const alternate = textOf(args.arguments.get('alternate-exchange'))
+  const alternate = alternateUnder(args.arguments, await hub.policies.forExchange(stored))
   const settings = {
     kind: wanted.kind,
     autoDelete: wanted.autoDelete,

@@ -10,6 +10,7 @@ import { textOf } from '../../wire/amqp/field-table.ts'
 import type { AmqpLimits } from './amqp-limits.ts'
 import { allQueues, queueKey } from './definitions.ts'
 import { ExchangeCache } from './exchanges.ts'
+import { PolicyBook } from './policies/policy-book.ts'
 import { type QueueDefinition, wholeOf } from './queue-arguments.ts'
 import { QueueFeed } from './queue-feed.ts'
 import type { Registry } from './registry.ts'
@@ -40,6 +41,7 @@ export interface ReplyTaker {
 export class Hub {
   readonly parts: HubParts
   readonly exchanges: ExchangeCache
+  readonly policies: PolicyBook
   readonly pool: BufferPool = new BufferPool({ bufferBytes: BUFFER_BYTES, keepMax: BUFFERS_KEPT_MAX })
   /** Names this process among those that lease from the store. */
   readonly holder: string
@@ -56,6 +58,7 @@ export class Hub {
     this.parts = parts
     this.holder = `amqp/${this.token(9)}`
     this.exchanges = new ExchangeCache(parts.port)
+    this.policies = new PolicyBook(parts.port)
     this.#unlisten = parts.port.listen(DELETED_CHANNEL, (queue) => {
       this.#feeds.get(Buffer.from(queue).toString('utf8'))?.gone()
     })
@@ -71,6 +74,7 @@ export class Hub {
     this.#renewal?.cancel()
     this.#unlisten()
     this.exchanges.close()
+    this.policies.close()
     await this.parts.port.releaseHolder(this.holder)
   }
 

@@ -1,5 +1,6 @@
 /** Arguments of queue.declare: RabbitMQ's checks and texts, and what they mean to the engine. Unknown ones are kept and ignored, as there. */
 
+import type { QueueLifetime } from '../../broker/port.ts'
 import { DURATION_MS_MAX } from '../../model/limits.ts'
 import type { QueuePolicy } from '../../model/policy.ts'
 import { type FieldTable, type FieldValue, textOf } from '../../wire/amqp/field-table.ts'
@@ -113,6 +114,13 @@ export function queuePolicy(vhost: string, { durable, arguments: args }: QueueDe
     lengthCounts: 'waiting',
     durability: durable ? 'durable' : 'relaxed',
   }
+}
+
+/** How long the queue itself lives. */
+export function lifetimeOf({ owner, arguments: args }: QueueDefinition): QueueLifetime {
+  if (owner !== undefined) return { kind: 'holder', holder: owner }
+  const idleMs = wholeOf(args.get('x-expires'))
+  return idleMs === undefined ? { kind: 'durable' } : { kind: 'idle', idleMs }
 }
 
 /** The value of any of the integer types; undefined for others, and for what JavaScript cannot hold exactly. */

@@ -1,5 +1,5 @@
 /** Class queue (section 1.7): declare, bind, unbind, purge, delete. */
-import { bindingId, type QueueLifetime } from '../../broker/port.ts'
+import { bindingId } from '../../broker/port.ts'
 import { SpindleError } from '../../model/errors.ts'
 import type { Arguments } from '../../wire/amqp/methods.ts'
 import { checkAccess } from './access.ts'
@@ -9,14 +9,15 @@ import { encodeQueue, queueKey, readQueue } from './definitions.ts'
 import { refusedDefault } from './exchange-methods.ts'
 import { AmqpFault, notFound, preconditionFailed, resource } from './fault.ts'
 import { refuseReserved, storeName } from './names.ts'
+import { underPolicy } from './policies/policy.ts'
 import { REPLY_QUEUE } from './publish-path.ts'
 import {
   checkEquivalent,
   checkQueueArguments,
+  lifetimeOf,
   PLAIN_DEFINITION,
   type QueueDefinition,
   queuePolicy,
-  wholeOf,
 } from './queue-arguments.ts'
 import type { Session } from './session.ts'
 
@@ -89,10 +90,12 @@ async function declare(channel: Channel, args: Arguments<'queue.declare'>): Prom
   const current = await lookUp(session, name)
   if (current !== undefined) return redeclare(channel, wanted, current, args.noWait)
   if (exclusive) await hub.own(owner)
+  const { version } = hub.policies
+  const ruled = underPolicy(wanted, await hub.policies.forQueue(stored, wanted))
   try {
-    await port.declareQueue(stored, queuePolicy(vhost, wanted), {
+    await port.declareQueue(stored, queuePolicy(vhost, ruled), {
       expect: 'absent',
-      lifetime: lifetimeOf(wanted),
+      lifetime: lifetimeOf(ruled),
       records: [{ key: queueKey(stored), value: encodeQueue(wanted) }],
     })
   } catch (fault) {
@@ -102,6 +105,8 @@ async function declare(channel: Channel, args: Arguments<'queue.declare'>): Prom
     if (now === undefined) throw fault
     return redeclare(channel, wanted, now, args.noWait)
   }
+  // A policy that changed while the queue was made has not seen it.
+  if (version !== hub.policies.version) await hub.policies.apply(stored)
   if (exclusive) session.exclusiveQueues.add(stored)
   answer(channel, { stored, name, definition: wanted, ready: 0 }, args.noWait)
 }
@@ -118,12 +123,6 @@ function redeclare(channel: Channel, wanted: QueueDefinition, current: FoundQueu
   if ((wanted.owner === undefined) !== (current.definition.owner === undefined)) throw locked(current.name, vhost)
   checkEquivalent(current.name, vhost, wanted, current.definition)
   answer(channel, current, noWait)
-}
-
-function lifetimeOf({ owner, arguments: table }: QueueDefinition): QueueLifetime {
-  if (owner !== undefined) return { kind: 'holder', holder: owner }
-  const idleMs = wholeOf(table.get('x-expires'))
-  return idleMs === undefined ? { kind: 'durable' } : { kind: 'idle', idleMs }
 }
 
 function answer(channel: Channel, { stored, name, ready }: FoundQueue, noWait: boolean): void {

@@ -30,6 +30,11 @@ export class Unacked<Consumer> {
     return this.#size
   }
 
+  /** Tags that have a place in the ring. */
+  get capacity(): number {
+    return this.#mask + 1
+  }
+
   /** The tag of this delivery: 1 for the channel's first. */
   add(receipt: Receipt, id: MessageId, consumer: Consumer | undefined): number {
     if (this.#next - this.#first > this.#mask) this.#makeRoom()
