@@ -4,9 +4,9 @@ import { Command, Option } from 'commander'
 import { systemClock } from '../runtime/clock.ts'
 import { systemRandom } from '../runtime/random.ts'
 import type { AdminAccess } from '../server/admin-access.ts'
+import { packageVersion } from '../server/version.ts'
 import { warningLog } from './console-log.ts'
 import { UsageError } from './usage.ts'
-import { packageVersion } from './version.ts'
 
 export interface AdminFlags {
   readonly data?: string

@@ -4,6 +4,7 @@ import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { SpindleError } from '../model/errors.ts'
 import { AdminRefusal } from '../server/admin-refusal.ts'
+import { packageVersion } from '../server/version.ts'
 import { deadCommand } from './commands/dead.ts'
 import { importCommand } from './commands/import.ts'
 import { messageCommand } from './commands/message.ts'
@@ -13,7 +14,6 @@ import { statsCommand } from './commands/stats.ts'
 import { userCommand } from './commands/user.ts'
 import { workCommand } from './commands/work.ts'
 import { UsageError } from './usage.ts'
-import { packageVersion } from './version.ts'
 
 const USAGE = 2
 const FAILURE = 1

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import manifest from '../../package.json' with { type: 'json' }
 import type { DeliveredMessage, MessageInfo, Page, QueueInfo } from '../../src/frontends/admin/api.ts'
 import { type TestServer, testServer } from '../serve/test-server.ts'
 import { call } from './call.ts'
@@ -182,7 +183,7 @@ describe('figures', () => {
     await ask('PUT', `/queues/${q}`)
     await send({ body: '12345' })
     const { body } = await ask('GET', '/stats')
-    expect(body).toMatchObject({ process: { version: '0.0.0' } })
+    expect(body).toMatchObject({ process: { version: manifest.version } })
     expect((body as { queues: QueueInfo[] }).queues.find(({ name }) => name === q)).toMatchObject({
       ready: 1,
       totals: { appended: 1 },

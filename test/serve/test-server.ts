@@ -9,32 +9,4 @@
  *     server.users        // put users here; before the first one it runs open
  *     await server.close()
  */
-
-import { systemClock } from '../../src/runtime/clock.ts'
-import { silentLog } from '../../src/runtime/log.ts'
-import { systemRandom } from '../../src/runtime/random.ts'
-import { type Server, startServer } from '../../src/server/serve.ts'
-import { defaultServeSettings, type ServeSettings } from '../../src/server/settings.ts'
-
-export interface TestServer extends Server {
-  readonly url: string
-  readonly amqpUrl: string
-  readonly managementUrl: string
-  /** Stops it without patience. */
-  close(): Promise<void>
-}
-
-/** In memory, on any free port of loopback, without AMQP and management unless asked for. */
-export async function testServer(settings: Partial<ServeSettings> = {}): Promise<TestServer> {
-  const all = { ...defaultServeSettings, data: 'memory:', ports: [0], amqpPort: null, ...settings }
-  const parts = { clock: systemClock, random: systemRandom, log: silentLog, version: '0.0.0' }
-  const server = await startServer(all, parts)
-  const urlOf = (kind: string): string => server.listening.find((one) => one.kind === kind)?.url ?? ''
-  return {
-    ...server,
-    url: urlOf('http'),
-    amqpUrl: urlOf('amqp'),
-    managementUrl: urlOf('management'),
-    close: () => server.stop(0),
-  }
-}
+export { type TestServer, testServer } from '../../src/testing/test-server.ts'

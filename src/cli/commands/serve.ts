@@ -4,10 +4,10 @@ import { Command } from 'commander'
 import { systemClock } from '../../runtime/clock.ts'
 import { systemRandom } from '../../runtime/random.ts'
 import type { Server } from '../../server/serve.ts'
+import { packageVersion } from '../../server/version.ts'
 import { EXIT_CODES, type StopSignal } from '../../tasks/signals.ts'
 import { consoleLog, print } from '../console-log.ts'
 import { type ServeFlags, serveSettings } from '../serve-settings.ts'
-import { packageVersion } from '../version.ts'
 
 /** Inside the 30 s that Kubernetes gives. */
 const DRAIN_MS = 25_000
