@@ -29,7 +29,7 @@ import { Sideline } from './sideline.ts'
 import { stopOnSignals } from './signals.ts'
 import { StoreTimes } from './store-times.ts'
 import { queueOf, TaskQueues } from './task-queue.ts'
-import type { AnyTask, EnqueueOptions, Job, TaskDefinition, Worker, WorkOptions } from './types.ts'
+import type { AnyTask, EnqueueOptions, Job, QueueOrder, TaskDefinition, Worker, WorkOptions } from './types.ts'
 import { type Post, WEBHOOK_TASK, type WebhookTask, webhookTask } from './webhook.ts'
 import { WEBHOOK_CHANNEL, Webhooks } from './webhooks.ts'
 import { TaskWorker, type TaskWorkerParts, type WorkedQueue } from './worker.ts'
@@ -163,8 +163,15 @@ export class TaskClient {
 
   /** Declares the queues of these tasks, then runs them until the worker is stopped. */
   async work(tasks: readonly AnyTask[], options: InternalWorkOptions = {}): Promise<Worker> {
-    const { concurrency = CONCURRENCY_DEFAULT, drainMs = DRAIN_MS_DEFAULT, ended, renew = true, files = [] } = options
-    checkWork(tasks, { concurrency, drainMs, files })
+    const {
+      concurrency = CONCURRENCY_DEFAULT,
+      drainMs = DRAIN_MS_DEFAULT,
+      ended,
+      renew = true,
+      files = [],
+      order = 'turns',
+    } = options
+    checkWork(tasks, { concurrency, drainMs, files, order })
     for (const task of tasks) await this.#queues.declare(task)
     const { port } = this.#parts
     const webhooks = new Sideline(() => this.#workAside(this.#webhook, WEBHOOK_CONCURRENCY, drainMs))
@@ -176,7 +183,7 @@ export class TaskClient {
     const unlisten = (): void => {
       for (const end of unlisteners) end()
     }
-    const worker = await this.#start(tasks, { concurrency, drainMs, ended, renew, files })
+    const worker = await this.#start(tasks, { concurrency, drainMs, ended, renew, files, order })
     for (const { queue } of await port.measure([WEBHOOK_TASK, FLOW_QUEUE])) {
       if (queue === WEBHOOK_TASK) webhooks.start()
       else flows.start()
@@ -212,12 +219,12 @@ export class TaskClient {
 
   async #workAside(task: AnyTask, concurrency: number, drainMs: number): Promise<Worker> {
     await this.#queues.declare(task)
-    return await this.#start([task], { concurrency, drainMs, ended: undefined, renew: true, files: [] })
+    return await this.#start([task], { concurrency, drainMs, ended: undefined, renew: true, files: [], order: 'turns' })
   }
 
   async #start(
     tasks: readonly AnyTask[],
-    options: Pick<TaskWorkerParts, 'concurrency' | 'drainMs' | 'ended'> & {
+    options: Pick<TaskWorkerParts, 'concurrency' | 'drainMs' | 'ended' | 'order'> & {
       readonly renew: boolean
       readonly files: readonly string[]
     },
@@ -273,9 +280,14 @@ function onlyTaskOf(queue: string, tasks: readonly AnyTask[]): AnyTask | undefin
 
 function checkWork(
   tasks: readonly AnyTask[],
-  options: { readonly concurrency: number; readonly drainMs: number; readonly files: readonly string[] },
+  options: {
+    readonly concurrency: number
+    readonly drainMs: number
+    readonly files: readonly string[]
+    readonly order: QueueOrder
+  },
 ): void {
-  const { concurrency, drainMs, files } = options
+  const { concurrency, drainMs, files, order } = options
   const refuse = (why: string): never => {
     throw new SpindleError('invalid-argument', `start a worker (${why})`)
   }
@@ -287,11 +299,19 @@ function checkWork(
   const names = tasks.map(({ name }) => name)
   const twice = names.find((name, i) => names.indexOf(name) !== i)
   if (twice !== undefined) refuse(`it was given two tasks named '${twice}'`)
+  for (const [queue, weight] of typeof order === 'object' ? Object.entries(order) : []) {
+    if (!tasks.some((task) => queueOf(task) === queue))
+      refuse(`order names queue '${queue}', which no task goes through`)
+    if (!(weight > 0 && weight <= WEIGHT_MAX))
+      refuse(`the weight of queue '${queue}' is ${weight} but must be over 0 and at most ${WEIGHT_MAX}`)
+  }
   const isolated = tasks.find(({ options: { isolate } }) => isolate !== undefined)
   if (isolated !== undefined && files.length === 0) {
     refuse(`'${isolated.name}' runs in a ${isolated.options.isolate} of its own, which must load it: pass files`)
   }
 }
+
+const WEIGHT_MAX = 1_000_000
 
 /** One claim asks for at most this many. */
 const CONCURRENCY_MAX = 10_000

@@ -65,6 +65,11 @@ export class Progress {
     else this.#later = this.#deadlines.after(PROGRESS_INTERVAL_MS, () => this.#send())
   }
 
+  /** The latest one. */
+  get fraction(): number | undefined {
+    return this.#latest?.fraction
+  }
+
   /** Nothing is sent any more. */
   end(): void {
     this.#ended = true

@@ -36,6 +36,9 @@ export class Sideline {
       get running() {
         return worker.running
       },
+      runs: () => worker.runs(),
+      quiet: () => worker.quiet(),
+      resume: () => worker.resume(),
       stop: (options) => worker.stop(options).then(() => stopped),
       stopped,
     }

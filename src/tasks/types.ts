@@ -203,9 +203,28 @@ export interface Job<Output> {
   retry(): Promise<boolean>
 }
 
+/**
+ * `turns`: each queue is first in turn. `strict`: in the order of the tasks given, the next one only when those before are empty.
+ * Weights by queue (default 1): how often one is first, against the others.
+ */
+export type QueueOrder = 'turns' | 'strict' | Readonly<Record<string, number>>
+
+/** One task that runs at this moment. */
+export interface RunningTask {
+  readonly id: MessageId
+  readonly task: string
+  readonly queue: string
+  readonly attempt: number
+  readonly runMs: number
+  /** What it told last, 0 to 1; undefined: nothing. */
+  readonly progress: number | undefined
+}
+
 export interface WorkOptions {
   /** Tasks run at one time by this worker, over all its queues. Default 10. */
   readonly concurrency?: number
+  /** Which queue is asked first. Default `turns`. */
+  readonly order?: QueueOrder
   /** How long a stop waits for running tasks before it aborts them and gives them back unspent, ms. Default 25,000. */
   readonly drainMs?: number
   /** Stop on SIGTERM and SIGINT, exit at once on the second. Default false (the CLI sets it). */
@@ -229,6 +248,12 @@ export interface TaskEnd {
 
 export interface Worker {
   readonly running: number
+  /** What runs, the oldest first. */
+  runs(): RunningTask[]
+  /** Claims nothing more until `resume`; what runs goes on. Idempotent. */
+  quiet(): void
+  /** Ends a `quiet`. Nothing after a stop. */
+  resume(): void
   /** Stops claiming, drains, then aborts and releases without spending an attempt. Idempotent. */
   stop(options?: { readonly drainMs?: number }): Promise<void>
   /** Resolves when the worker has stopped; rejects when the store failed under it. */

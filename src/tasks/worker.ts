@@ -19,11 +19,12 @@ import type { FlowPlace } from './flows/progression.ts'
 import type { Isolation } from './isolation/isolation.ts'
 import type { Breakers } from './limits/breakers.ts'
 import type { Pauses } from './limits/pauses.ts'
+import { QueueTurns } from './queue-order.ts'
 import { Renewer } from './renewal.ts'
 import type { Run } from './run.ts'
 import { Settler } from './settler.ts'
 import type { Interruption } from './task-error.ts'
-import type { Worker } from './types.ts'
+import type { QueueOrder, RunningTask, Worker } from './types.ts'
 
 /** How long one claim waits at the store before it is asked again, ms. */
 const WAIT_MS = 20_000
@@ -44,6 +45,7 @@ export interface TaskWorkerParts extends Omit<ExecutorParts, 'settler' | 'releas
   readonly queues: readonly WorkedQueue[]
   readonly concurrency: number
   readonly drainMs: number
+  readonly order: QueueOrder
   /** false: leases are left to run out, as a worker whose thread hangs would. For tests. Default true. */
   readonly renew?: boolean
 }
@@ -66,9 +68,13 @@ export class TaskWorker implements Worker {
   readonly #executor: Executor
   readonly #renewer: Renewer | undefined
   readonly #unlisten: readonly (() => void)[]
-  readonly #stopping = new AbortController()
+  readonly #turns: QueueTurns
+  readonly #byName: ReadonlyMap<string, WorkedQueue>
+  /** Of the claims under way; a new one after each quiet. */
+  #claims = new AbortController()
+  #isStopping = false
+  #isQuiet = false
   #slots = 0
-  #turn = 0
   #wake: (() => void) | undefined
   #drained: (() => void) | undefined
   #stop: Promise<void> | undefined
@@ -84,6 +90,8 @@ export class TaskWorker implements Worker {
     this.#pauses = parts.pauses
     this.#breakers = parts.breakers
     this.#queues = parts.queues
+    this.#byName = new Map(parts.queues.map((worked) => [worked.queue, worked]))
+    this.#turns = new QueueTurns([...this.#byName.keys()], parts.order, parts.random)
     this.#concurrency = parts.concurrency
     this.#claimMax = parts.limits.receiveMax
     this.#drainMs = parts.drainMs
@@ -112,6 +120,30 @@ export class TaskWorker implements Worker {
     return this.#slots
   }
 
+  runs(): RunningTask[] {
+    const nowMs = this.#clock.monotonicMs()
+    return [...this.#running].map(({ id, taskName, delivery, startedMs = nowMs, progress }) => ({
+      id,
+      task: taskName,
+      queue: delivery.queue,
+      attempt: delivery.attempts,
+      runMs: nowMs - startedMs,
+      progress: progress?.fraction,
+    }))
+  }
+
+  quiet(): void {
+    this.#isQuiet = true
+    this.#claims.abort()
+  }
+
+  resume(): void {
+    if (!this.#isQuiet || this.#isStopping) return
+    this.#isQuiet = false
+    this.#claims = new AbortController()
+    this.#changed()
+  }
+
   stop(options: { readonly drainMs?: number } = {}): Promise<void> {
     this.#stop ??= this.#drain(options.drainMs ?? this.#drainMs)
     return this.#stop
@@ -134,7 +166,7 @@ export class TaskWorker implements Worker {
   async #claim(): Promise<void> {
     let pauseMs = PAUSE_MS
     while (!this.#isStopping) {
-      if (!this.#hasRoom) {
+      if (!this.#mayClaim) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve
         })
@@ -156,39 +188,57 @@ export class TaskWorker implements Worker {
     }
   }
 
-  get #isStopping(): boolean {
-    return this.#stopping.signal.aborted
-  }
-
-  get #hasRoom(): boolean {
-    return this.#slots < this.#concurrency && this.#settler.unsettled < UNSETTLED_MAX
+  get #mayClaim(): boolean {
+    return !this.#isQuiet && this.#slots < this.#concurrency && this.#settler.unsettled < UNSETTLED_MAX
   }
 
   #take(room: number): Promise<Delivery[]> {
     const only = this.#queues.length === 1 ? this.#queues[0] : undefined
     if (only === undefined) return this.#takeFromMany(room)
     const { queue, grouped } = only
-    return this.#port.receive({ queue, max: grouped ? 1 : room, waitMs: WAIT_MS }, this.#stopping.signal)
+    return this.#port.receive({ queue, max: grouped ? 1 : room, waitMs: WAIT_MS }, this.#claims.signal)
   }
 
-  /** Queues take turns to be first and share the free slots; when all are empty, whichever gets something ends the wait. */
+  /** Each in its order, for what there is room for; when all are empty, whichever gets something ends the wait. */
   async #takeFromMany(room: number): Promise<Delivery[]> {
-    this.#turn = (this.#turn + 1) % this.#queues.length
-    const inTurn = [...this.#queues.slice(this.#turn), ...this.#queues.slice(0, this.#turn)]
-    const share = Math.max(1, Math.floor(room / inTurn.length))
-    const { signal } = this.#stopping
+    const ordered = this.#turns.next().flatMap((queue) => this.#byName.get(queue) ?? [])
+    const { signal } = this.#claims
+    const found = this.#turns.isRanked
+      ? await this.#takeRanked(ordered, room, signal)
+      : await this.#takeShares(ordered, room, signal)
+    return found.length > 0 || signal.aborted ? found : this.#awaitMany(ordered, room, signal)
+  }
+
+  async #takeShares(queues: readonly WorkedQueue[], room: number, signal: AbortSignal): Promise<Delivery[]> {
+    const share = Math.max(1, Math.floor(room / queues.length))
     const found = await Promise.all(
-      inTurn
+      queues
         .slice(0, room)
         .map(({ queue, grouped }) => this.#port.receive({ queue, max: grouped ? 1 : share }, signal)),
     )
-    const deliveries = found.flat()
-    return deliveries.length > 0 || this.#isStopping ? deliveries : this.#awaitMany(inTurn, room)
+    return found.flat()
   }
 
-  async #awaitMany(queues: readonly WorkedQueue[], room: number): Promise<Delivery[]> {
+  /** One after the other: what a queue leaves is for the next. */
+  async #takeRanked(queues: readonly WorkedQueue[], room: number, signal: AbortSignal): Promise<Delivery[]> {
+    const found: Delivery[] = []
+    for (const { queue, grouped } of queues) {
+      if (found.length >= room || signal.aborted) break
+      const max = grouped ? 1 : room - found.length
+      // What was taken is hidden from others already, so a fault of a later queue must not lose it.
+      const more = found.length === 0 ? this.#port.receive({ queue, max }, signal) : this.#tryTake(queue, max, signal)
+      found.push(...(await more))
+    }
+    return found
+  }
+
+  #tryTake(queue: string, max: number, signal: AbortSignal): Promise<Delivery[]> {
+    return this.#port.receive({ queue, max }, signal).catch(() => [])
+  }
+
+  async #awaitMany(queues: readonly WorkedQueue[], room: number, claims: AbortSignal): Promise<Delivery[]> {
     const first = new AbortController()
-    const signal = AbortSignal.any([first.signal, this.#stopping.signal])
+    const signal = AbortSignal.any([first.signal, claims])
     const waits = queues.map(({ queue }) => this.#port.receive({ queue, max: 1, waitMs: WAIT_MS }, signal))
     for (const wait of waits) {
       wait.then(
@@ -211,8 +261,8 @@ export class TaskWorker implements Worker {
   }
 
   #beginAll(deliveries: readonly Delivery[], leasedMs: number): void {
-    // A stop that came while the claim was under way: these were never begun.
-    if (this.#isStopping) {
+    // A stop or quiet that came while the claim was under way: these were never begun.
+    if (this.#isStopping || this.#isQuiet) {
       this.#giveBack(deliveries)
       return
     }
@@ -234,7 +284,7 @@ export class TaskWorker implements Worker {
   }
 
   #changed(): void {
-    if (this.#wake !== undefined && (this.#hasRoom || this.#isStopping)) {
+    if (this.#wake !== undefined && (this.#mayClaim || this.#isStopping)) {
       const wake = this.#wake
       this.#wake = undefined
       wake()
@@ -262,7 +312,8 @@ export class TaskWorker implements Worker {
   }
 
   async #drain(drainMs: number): Promise<void> {
-    this.#stopping.abort()
+    this.#isStopping = true
+    this.#claims.abort()
     this.#changed()
     const impatience = this.#deadlines.after(drainMs, () => {
       for (const run of this.#running) this.#executor.interrupt(run, 'shutdown')
