@@ -43,13 +43,14 @@ export class Direct implements DirectPort {
     return deliveries
   }
 
-  settle(settlement: SettleRequest): SettleOutcome {
+  settle(settlement: SettleRequest): SettleOutcome | undefined {
     const { receipt, how } = settlement
-    this.#parts.settling(settlement)
     const outcome = this.#engine.apply({ kind: 'settle', receipt, how })
-    if (outcome?.kind !== 'settled' && outcome?.kind !== 'stale') {
-      throw new Error(`the engine answered a settle with '${outcome?.kind}'`)
+    if (outcome === undefined) return undefined
+    if (outcome.kind !== 'settled' && outcome.kind !== 'stale') {
+      throw new Error(`the engine answered a settle with '${outcome.kind}'`)
     }
+    this.#parts.settling(settlement)
     this.#parts.settled(settlement)
     return outcome
   }

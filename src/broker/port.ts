@@ -37,7 +37,8 @@ export interface DirectPort {
   /** undefined: nothing happened, and it takes time to decide; call `append`. */
   append(queue: string, message: NewMessage): AppendOutcome | undefined
   lease(request: ReceiveRequest): Delivery[]
-  settle(settlement: SettleRequest): SettleOutcome
+  /** undefined: as for `append`; call `settle`. */
+  settle(settlement: SettleRequest): SettleOutcome | undefined
   kept<T>(value: T): Promise<T>
 }
 

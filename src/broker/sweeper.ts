@@ -56,6 +56,7 @@ export class Sweeper {
       if (!this.#stopped) this.#arm(Math.max(1, Math.min(nextDueMs ?? SLEEP_MS_MAX, this.#soonestMs)))
     } catch (fault) {
       this.#running = false
+      if (this.#stopped) return // the store was closed under the tick, as it should be
       this.stop()
       this.#failed(fault)
     }

@@ -98,12 +98,13 @@ export class LeasedMessage<T> implements Message<T> {
   #settle(how: Settlement): Promise<SettleOutcome> {
     const settlement = { receipt: this.receipt, how, id: this.id }
     const { direct } = this.#port
-    if (direct === undefined) return this.#port.settle([settlement]).then(firstSettled)
     try {
-      return direct.kept(direct.settle(settlement))
+      const outcome = direct?.settle(settlement)
+      if (direct !== undefined && outcome !== undefined) return direct.kept(outcome)
     } catch (fault) {
       return Promise.reject(fault)
     }
+    return this.#port.settle([settlement]).then(firstSettled)
   }
 }
 

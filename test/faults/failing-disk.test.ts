@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import type { Receipt } from '../../src/model/message.ts'
 import { seededRandom } from '../../src/runtime/random.ts'
 import { FaultDisk, type FaultKind } from '../../src/testing/fault-disk.ts'
-import { declareQueues, longRun, look, makeStore, openStore } from './store.ts'
+import { declareQueues, longRun, look, makeStore, type Opened, openStore } from './store.ts'
 import { verify } from './verify.ts'
 import { Workload } from './workload.ts'
 
@@ -186,4 +187,78 @@ describe('a full disk', () => {
       await engine.close()
     }
   }, 3_600_000)
+})
+
+describe('the space held back for a full disk', () => {
+  const SENT = 600
+
+  /** Many messages, and a disk that took its last byte. */
+  async function full() {
+    const disk = new FaultDisk()
+    const { engine, clock } = await openStore(disk)
+    await declareQueues(engine)
+    const message = { content: { body: Buffer.from('one|'), head: new Uint8Array(0) } }
+    for (let sent = 0; sent < SENT; sent += 100) {
+      await engine.commit(
+        Array.from({ length: 100 }, () => ({ ops: [{ kind: 'append', queue: 'plain', message } as const] })),
+      )
+    }
+    await clock.advance(0)
+    disk.capacityBytes = disk.files().reduce((sum, { bytes }) => sum + bytes, 0)
+    return { disk, engine, clock }
+  }
+
+  async function leased(engine: Opened['engine']): Promise<Receipt[]> {
+    const receipts: Receipt[] = []
+    for (;;) {
+      const taken = await engine.lease({ queue: 'plain', max: SENT, lease: { kind: 'clock' } })
+      if (taken.length === 0) return receipts
+      receipts.push(...taken.map(({ receipt }) => receipt))
+    }
+  }
+
+  async function provesSound({ disk, engine, clock }: Awaited<ReturnType<typeof full>>): Promise<void> {
+    disk.capacityBytes = Number.POSITIVE_INFINITY
+    await clock.advance(20_000)
+    const { messages } = await look(engine)
+    await engine.close()
+    const { engine: again } = await openStore(disk.powerCut({ mode: 'lost' }))
+    expect((await look(again)).messages).toHaveLength(messages.length)
+    await again.close()
+  }
+
+  it('outlives a batch of settles that it cannot take', async () => {
+    const store = await full()
+    const receipts = await leased(store.engine)
+    expect(receipts).toHaveLength(SENT)
+    const how = { kind: 'release', note: Buffer.alloc(2_000) } as const
+    const batch = receipts.map((receipt) => ({ ops: [{ kind: 'settle', receipt, how } as const] }))
+    await expect(store.engine.commit(batch)).rejects.toMatchObject({ code: 'disk-full' })
+    await provesSound(store)
+  })
+
+  it('outlives a unit of settles that it cannot take, and does nothing of it', async () => {
+    const store = await full()
+    const receipts = await leased(store.engine)
+    const how = { kind: 'ack', keep: Buffer.alloc(1_000) } as const
+    const ops = receipts.map((receipt) => ({ kind: 'settle', receipt, how }) as const)
+    await expect(store.engine.commit([{ ops }])).rejects.toMatchObject({ code: 'disk-full' })
+    await provesSound(store)
+  })
+
+  it('outlives an extend that it cannot take', async () => {
+    const store = await full()
+    const receipts = await leased(store.engine)
+    const many = Array.from({ length: 20 }, () => receipts).flat()
+    await expect(store.engine.extend(many, 60_000)).rejects.toMatchObject({ code: 'disk-full' })
+    await provesSound(store)
+  })
+
+  it('outlives the end of all leases at one instant', async () => {
+    const store = await full()
+    expect(await leased(store.engine)).toHaveLength(SENT)
+    await store.clock.advance(60_000)
+    await store.engine.tick(100_000)
+    await provesSound(store)
+  })
 })

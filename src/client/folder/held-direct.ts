@@ -19,7 +19,7 @@ export class HeldDirect implements DirectPort {
     return this.#inner.lease(this.#held(request))
   }
 
-  settle(settlement: Parameters<DirectPort['settle']>[0]): SettleOutcome {
+  settle(settlement: Parameters<DirectPort['settle']>[0]): SettleOutcome | undefined {
     return this.#inner.settle(settlement)
   }
 

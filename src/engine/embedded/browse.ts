@@ -103,7 +103,17 @@ function order(a: Place, b: Place): number {
   return b.priority - a.priority || a.sequence - b.sequence
 }
 
-export function measure(core: Core, queue: QueueState): QueueMeasure {
+/** All queues, or those of the names that exist. */
+export function measureAll(core: Core, names: readonly string[] | undefined): QueueMeasure[] {
+  const measures: QueueMeasure[] = []
+  for (const name of names ?? core.byName.keys()) {
+    const queue = core.byName.get(name)
+    if (queue !== undefined) measures.push(measure(core, queue))
+  }
+  return measures
+}
+
+function measure(core: Core, queue: QueueState): QueueMeasure {
   const first = firstReady(core, queue)
   const { slots } = core.index
   return {

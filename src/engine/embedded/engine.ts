@@ -7,7 +7,6 @@
  * order of decisions. A record that cannot be written poisons the engine, so what was applied before it was durable never
  * needs to be taken back.
  */
-
 import { SpindleError } from '../../model/errors.ts'
 import { defaultLimits, type Limits } from '../../model/limits.ts'
 import type { Delivery, ExtendOutcome, MessageId, MessageView, Receipt } from '../../model/message.ts'
@@ -30,25 +29,24 @@ import type {
   StoredRecord,
   Unit,
 } from '../engine.ts'
-import { browse, measure } from './browse.ts'
+import { browse, measureAll } from './browse.ts'
 import { FORMAT_VERSION } from './codec.ts'
-import { Core, instant } from './core.ts'
+import { Core } from './core.ts'
 import { applyDue, endHolder, Idle, nextDueMs } from './due.ts'
-import { rowFor } from './endings.ts'
-import { parseId } from './ids.ts'
-import { NONE, SLOT_MASK, State } from './index/slots.ts'
+import { NONE } from './index/slots.ts'
 import { Journal } from './journal/journal.ts'
-import { lease } from './leases.ts'
+import { EXTEND_BYTES, extend, lease } from './leases.ts'
 import { Ledger } from './ledger.ts'
 import { PageCache } from './page-cache.ts'
 import { Receipts } from './receipts.ts'
 import { type Recovered, recover } from './recovery.ts'
 import type { Reveals } from './reveals.ts'
-import { reveal, type UnitNotes } from './rows.ts'
+import { Room } from './room.ts'
+import { isDurable, newNotes, reveal, type UnitNotes } from './rows.ts'
 import type { UnitTools } from './unit-tools.ts'
-import { appendBytesOf, recordBytesOf, runOp, runUnit } from './units.ts'
+import { appendBytesOf, appends, runOp, runUnit, settleBytesOf } from './units.ts'
 import { Upkeep } from './upkeep.ts'
-import { viewOf } from './views.ts'
+import { find } from './views.ts'
 import { Watchers } from './watchers.ts'
 
 export interface EmbeddedEngineParts {
@@ -74,8 +72,6 @@ const CHECKPOINT_BYTES_DEFAULT = 256 * 1_048_576
 /** Transitions that one verb applies at most before its own work, so that none pauses the process. */
 const DUE_BUDGET = 20_000
 
-const NO_SLOTS: readonly number[] = Object.freeze([])
-
 /** What a commit waits for: record numbers, 0 for none. */
 interface Wait {
   durable: number
@@ -97,6 +93,7 @@ export class EmbeddedEngine implements Engine {
   readonly #tools: UnitTools
   readonly #watchers = new Watchers()
   #journal: Journal | undefined
+  #room: Room | undefined
   #upkeep: Upkeep | undefined
   #state: 'new' | 'open' | 'closing' | 'closed' = 'new'
   #fault: SpindleError | undefined
@@ -134,6 +131,7 @@ export class EmbeddedEngine implements Engine {
       ...(options?.segmentBytes === undefined ? undefined : { segmentBytes: options.segmentBytes }),
     })
     this.#journal = journal
+    this.#room = new Room(core, journal)
     core.cache = new PageCache({
       source: journal,
       cacheBytes: cacheBytes / 2,
@@ -198,10 +196,8 @@ export class EmbeddedEngine implements Engine {
     const wait: Wait = { durable: 0, written: 0 }
     try {
       for (const unit of units) {
-        const bytes = recordBytesOf(unit)
-        if (bytes > 0 && (this.#inRoomLine > 0 || !(this.#journal as Journal).hasRoom(bytes))) {
-          return this.#commitInLine(units, outcomes, wait)
-        }
+        const mustWait = (this.#inRoomLine > 0 && appends(unit)) || !(this.#room as Room).hasFor(unit)
+        if (mustWait) return this.#commitInLine(units, outcomes, wait)
         const done = this.#run(unit, wait, false)
         // The common call: a literal is as long as need be, where a first push makes room for seventeen.
         if (units.length === 1) outcomes = [done]
@@ -217,17 +213,17 @@ export class EmbeddedEngine implements Engine {
   #commitInLine(units: readonly Unit[], outcomes: Outcome[][], wait: Wait): Promise<Outcome[][]> {
     const rest = async (): Promise<Outcome[][]> => {
       for (const unit of units.slice(outcomes.length)) {
-        const bytes = recordBytesOf(unit)
-        const journal = this.#journal as Journal
+        const room = this.#room as Room
         // Others take room while this waits, and what is due takes some: judged last, and again until the disk says no.
         let full = false
         for (;;) {
           if (this.#fault !== undefined) throw this.#fault
           this.#core.readClocks()
           this.#applyDue(DUE_BUDGET)
-          if (full || bytes === 0 || journal.hasRoom(bytes)) break
-          full = !(await journal.makeRoom(bytes))
+          if (full || room.hasFor(unit)) break
+          full = !(await room.makeFor(unit))
         }
+        if (full && !appends(unit)) throw this.#full('commit')
         outcomes.push(this.#run(unit, wait, full))
       }
       return outcomes
@@ -246,7 +242,7 @@ export class EmbeddedEngine implements Engine {
 
   /** Applies and seals one unit. */
   #run(unit: Unit, wait: Wait, diskFull: boolean): Outcome[] {
-    const notes = this.#notes()
+    const notes = newNotes()
     notes.diskFull = diskFull
     const outcomes = runUnit(this.#tools, unit, notes)
     this.#seal(notes, isDurable(unit.relaxed, notes), wait)
@@ -257,11 +253,10 @@ export class EmbeddedEngine implements Engine {
     const refusal = this.#begin('commit')
     if (refusal !== undefined) throw refusal
     try {
-      if (op.kind === 'append') {
-        const hasRoom = this.#inRoomLine === 0 && (this.#journal as Journal).hasRoom(appendBytesOf(op.message))
-        if (!hasRoom) return undefined
-      }
-      const notes = this.#notes()
+      const bytes = op.kind === 'append' ? appendBytesOf(op.message) : settleBytesOf(op)
+      const mustWait = op.kind === 'append' && this.#inRoomLine > 0
+      if (mustWait || !(this.#journal as Journal).hasRoom(bytes, op.kind)) return undefined
+      const notes = newNotes()
       const outcome = runOp(this.#tools, op, notes)
       const latest = this.#latest
       latest.durable = 0
@@ -319,7 +314,8 @@ export class EmbeddedEngine implements Engine {
     const queue = core.byName.get(request.queue)
     if (queue === undefined) return []
     try {
-      const deliveries = lease(core, queue, request, this.#receipts)
+      const max = (this.#room as Room).leasesMax(request.max)
+      const deliveries = lease(core, queue, max === request.max ? request : { ...request, max }, this.#receipts)
       if (deliveries.length === 0) return deliveries
       if (request.settleOnDelivery === true) latest.durable = core.ledger.seal('durable', 'settle')
       else latest.written = core.ledger.seal('relaxed', 'settle')
@@ -332,18 +328,15 @@ export class EmbeddedEngine implements Engine {
   extend(receipts: readonly Receipt[], leaseMs: number): Promise<ExtendOutcome[]> {
     const refusal = this.#begin('extend')
     if (refusal !== undefined) return Promise.reject(refusal)
-    const core = this.#core
-    const due = instant(core.nowMs + leaseMs)
-    const outcomes = receipts.map((receipt): ExtendOutcome => {
-      const slot = rowFor(core, this.#receipts.parse(receipt), 'extend')
-      if (slot === NONE) return { kind: 'stale' }
-      const c = core.index.slots.chunk(slot)
-      const i = slot & SLOT_MASK
-      core.ledger.scribe.extend(c.number[i] as number, leaseMs)
-      core.index.extend(slot, leaseMs, due)
-      return { kind: 'extended', untilMs: core.toWall(due) }
-    })
-    return this.#sealed('relaxed', outcomes)
+    const journal = this.#journal as Journal
+    const bytes = receipts.length * EXTEND_BYTES
+    if (!journal.hasRoom(bytes, 'settle')) {
+      return journal.makeRoom(bytes, 'settle').then((made) => {
+        if (!made) throw this.#full('extend')
+        return this.extend(receipts, leaseMs)
+      })
+    }
+    return this.#sealed('relaxed', extend(this.#core, this.#receipts, receipts, leaseMs))
   }
 
   renewHolder(holder: string, ttlMs: number): Promise<void> {
@@ -358,7 +351,7 @@ export class EmbeddedEngine implements Engine {
     if (refusal !== undefined) return Promise.reject(refusal)
     const ended = this.#core.holders.get(holder)
     if (ended === undefined) return Promise.resolve()
-    const notes = this.#notes()
+    const notes = newNotes()
     endHolder(this.#core, ended, options?.spend !== false, notes)
     return this.#sealed('durable', undefined, notes)
   }
@@ -368,25 +361,11 @@ export class EmbeddedEngine implements Engine {
   }
 
   find(id: MessageId): Promise<MessageView | undefined> {
-    return this.#look('find', () => {
-      const { index } = this.#core
-      const number = parseId(this.#core, id)
-      const slot = number === 0 ? NONE : index.numbers.get(number)
-      if (slot === NONE || index.stateOf(slot) === State.pending) return undefined
-      return viewOf(this.#core, slot)
-    })
+    return this.#look('find', () => find(this.#core, id))
   }
 
   measure(queues?: readonly string[]): Promise<QueueMeasure[]> {
-    return this.#look('measure', () => {
-      const { byName } = this.#core
-      const measures: QueueMeasure[] = []
-      for (const name of queues ?? byName.keys()) {
-        const queue = byName.get(name)
-        if (queue !== undefined) measures.push(measure(this.#core, queue))
-      }
-      return measures
-    })
+    return this.#look('measure', () => measureAll(this.#core, queues))
   }
 
   read(key: string): Promise<StoredRecord | undefined> {
@@ -449,7 +428,11 @@ export class EmbeddedEngine implements Engine {
     if (this.#fault !== undefined) return this.#fault
     if (this.#state !== 'open') return new SpindleError('closed', `${verb} on ${this.#parts.disk.label}`)
     if (!(this.#journal as Journal).exhausted) return undefined
-    // Half a verb would poison the store; none keeps it, and space that comes back lets it go on.
+    return this.#full(verb)
+  }
+
+  /** Half a verb would poison the store; none keeps it, and space that comes back lets it go on. */
+  #full(verb: string): SpindleError {
     return new SpindleError('disk-full', `${verb} on ${this.#parts.disk.label}, where the space held back is used up`)
   }
 
@@ -464,8 +447,8 @@ export class EmbeddedEngine implements Engine {
       core.tokensFirstMs > nowMs
     )
       return 0
-    const notes = this.#notes()
-    applyDue(core, this.#idle, budget, notes)
+    const notes = newNotes()
+    applyDue(core, this.#idle, (this.#room as Room).dueMax(budget), notes)
     const record = core.ledger.seal('relaxed', 'settle')
     for (const slot of notes.appended) reveal(core, slot)
     return record
@@ -479,18 +462,6 @@ export class EmbeddedEngine implements Engine {
       return durability === 'durable' ? core.ledger.whenDurable(record, value) : core.ledger.whenWritten(record, value)
     } catch (error) {
       return Promise.reject(this.#faultOf(error))
-    }
-  }
-
-  #notes(): UnitNotes {
-    return {
-      appended: NO_SLOTS,
-      contents: undefined,
-      first: undefined,
-      firstPlace: -1,
-      durableAppends: false,
-      relaxedOnly: undefined,
-      diskFull: false,
     }
   }
 
@@ -526,11 +497,4 @@ export class EmbeddedEngine implements Engine {
     this.#poison(error)
     return this.#fault ?? new SpindleError('poisoned', `write to ${this.#parts.disk.label}`, { cause: error })
   }
-}
-
-/** What of the unit asks for a sync: a durable queue does; else what it says of itself, and relaxed queues alone say nothing. */
-function isDurable(relaxed: boolean | undefined, notes: UnitNotes): boolean {
-  if (notes.durableAppends) return true
-  if (relaxed !== undefined) return !relaxed
-  return notes.relaxedOnly !== true
 }

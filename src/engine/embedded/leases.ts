@@ -1,11 +1,11 @@
 /** The lease verb: which messages, in which order, and what becomes of each. */
 
-import type { Delivery, MessageId } from '../../model/message.ts'
+import type { Delivery, ExtendOutcome, MessageId, Receipt } from '../../model/message.ts'
 import { spendTokens, tokensAt } from '../../model/rate.ts'
 import type { LeaseRequest, LeaseTerm } from '../engine.ts'
 import { HOLDER_TTL_MS_DEFAULT } from '../engine.ts'
 import { type Core, instant } from './core.ts'
-import { acknowledge } from './endings.ts'
+import { acknowledge, rowFor } from './endings.ts'
 import { parseId } from './ids.ts'
 import type { Claim, Group } from './index/groups.ts'
 import type { QueueState } from './index/queue-state.ts'
@@ -213,3 +213,18 @@ function termsOf(core: Core, queue: QueueState, lease: LeaseTerm): Terms {
 
 /** Reused from lease to lease; nothing keeps it. */
 const granted = { token: 0, wall: 0, term: 0, due: 0, holder: 0 }
+
+/** Of its record, one extend. */
+export const EXTEND_BYTES = 17
+
+/** Moves the ends of leases. The caller seals the record. */
+export function extend(core: Core, receipts: Receipts, extended: readonly Receipt[], leaseMs: number): ExtendOutcome[] {
+  const due = instant(core.nowMs + leaseMs)
+  return extended.map((receipt): ExtendOutcome => {
+    const slot = rowFor(core, receipts.parse(receipt), 'extend')
+    if (slot === NONE) return { kind: 'stale' }
+    core.ledger.scribe.extend(core.index.slots.chunk(slot).number[slot & SLOT_MASK] as number, leaseMs)
+    core.index.extend(slot, leaseMs, due)
+    return { kind: 'extended', untilMs: core.toWall(due) }
+  })
+}

@@ -25,6 +25,27 @@ export interface UnitNotes {
   diskFull: boolean
 }
 
+const NO_SLOTS: readonly number[] = Object.freeze([])
+
+export function newNotes(): UnitNotes {
+  return {
+    appended: NO_SLOTS,
+    contents: undefined,
+    first: undefined,
+    firstPlace: -1,
+    durableAppends: false,
+    relaxedOnly: undefined,
+    diskFull: false,
+  }
+}
+
+/** What of the unit asks for a sync: a durable queue does; else what it says of itself, and relaxed queues alone say nothing. */
+export function isDurable(relaxed: boolean | undefined, notes: UnitNotes): boolean {
+  if (notes.durableAppends) return true
+  if (relaxed !== undefined) return !relaxed
+  return notes.relaxedOnly !== true
+}
+
 /** Notes whether a unit touches relaxed queues only. */
 export function touch(queue: QueueState, notes: UnitNotes): void {
   notes.relaxedOnly = queue.policy.durability === 'relaxed' && notes.relaxedOnly !== false

@@ -138,26 +138,30 @@ function runDrop(core: Core, op: DropQueueOp): Outcome {
 
 /** What a record needs besides contents and names: far more than the fields of any op, deaths that it causes included. */
 const OP_BYTES = 4_096
+/** An ack, but for what it keeps. */
+const ACK_BYTES = 64
 
-/** An upper bound of the record's bytes when the unit appends; 0: it needs no room that a full disk would refuse. */
+/** Does the unit need room that a full disk would refuse? */
+export function appends(unit: Unit): boolean {
+  return unit.ops.some((op) => op.kind === 'append' || (op.kind === 'count' && appends({ ops: op.whenReached })))
+}
+
+/** An upper bound of the record's bytes, but for the numbers that a purge lists. */
 export function recordBytesOf(unit: Unit): number {
   let bytes = 0
-  let appends = false
   for (const op of unit.ops) {
-    if (op.kind === 'append') {
-      appends = true
-      bytes += appendBytesOf(op.message)
-    } else if (op.kind === 'count') {
-      const reached = recordBytesOf({ ops: op.whenReached })
-      appends ||= reached > 0
-      bytes += reached
-    } else {
-      bytes += OP_BYTES
+    if (op.kind === 'append') bytes += appendBytesOf(op.message)
+    else if (op.kind === 'count') bytes += OP_BYTES + recordBytesOf({ ops: op.whenReached })
+    else {
+      bytes += op.kind === 'settle' ? settleBytesOf(op) : OP_BYTES
       if (op.kind === 'record') bytes += (op.value?.length ?? 0) + op.key.length * 3
-      if (op.kind === 'settle' && op.how.kind === 'ack') bytes += op.how.keep?.length ?? 0
     }
   }
-  return appends ? bytes : 0
+  return bytes
+}
+
+export function settleBytesOf({ how }: SettleOp): number {
+  return how.kind === 'ack' ? ACK_BYTES + (how.keep?.length ?? 0) : OP_BYTES + (how.note?.length ?? 0)
 }
 
 export function appendBytesOf({ content, groupId, dedupId, history }: NewMessage): number {

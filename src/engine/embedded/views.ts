@@ -1,8 +1,8 @@
 /** Rows and journal bytes -> what callers see. */
 import type { Delivery, MessageId, MessageState, MessageView, Receipt } from '../../model/message.ts'
 import type { Core } from './core.ts'
-import { formatId } from './ids.ts'
-import { type BlobPlace, SLOT_MASK, State } from './index/slots.ts'
+import { formatId, parseId } from './ids.ts'
+import { type BlobPlace, NONE, SLOT_MASK, State } from './index/slots.ts'
 
 const stateNames: readonly (MessageState | undefined)[] = [
   undefined,
@@ -14,6 +14,14 @@ const stateNames: readonly (MessageState | undefined)[] = [
   'dead',
   undefined,
 ]
+
+/** The entry with that id; undefined: gone, or not yet to be seen. */
+export function find(core: Core, id: MessageId): MessageView | undefined {
+  const number = parseId(core, id)
+  const slot = number === 0 ? NONE : core.index.numbers.get(number)
+  if (slot === NONE || core.index.stateOf(slot) === State.pending) return undefined
+  return viewOf(core, slot)
+}
 
 export function viewOf(core: Core, slot: number): MessageView {
   return build(core, slot, undefined) as MessageView

@@ -65,8 +65,6 @@ const RECENT_BYTES_DEFAULT = 1_048_576
 const FIRST_SEGMENT_BYTES = 4 * 1_048_576
 /** What a record needs around its payload, a marker before and behind it and a roll included. */
 const LEAST_BYTES = RECORD_HEADER_BYTES + 2 * MARKER_BYTES + ROLL_BYTES
-const NO_BYTES = Buffer.alloc(0)
-/** What one call that settles or leases may write, about. */
 const SETTLE_ROOM_BYTES = 65_536
 /** An idle journal says what was synced, so that damage to its last records is not taken for a torn tail. */
 const IDLE_MARKER_MS = 100
@@ -78,7 +76,7 @@ export class Journal {
   onFailed: (error: Error) => void = () => {}
 
   /** The payload of the record being made goes to `buffer[at..at + payloadBytes)`, `at` as `reserve` or `compose` returned it. */
-  buffer: Buffer = NO_BYTES
+  buffer: Buffer = Buffer.alloc(0)
   /** Of the same bytes. */
   view: DataView = new DataView(new ArrayBuffer(0))
   /** Where the payload that `compose` began must end at the latest. */
@@ -88,6 +86,8 @@ export class Journal {
   offset = 0
   /** Number of the last record sealed. */
   sealed = 0
+  /** What each verb that settles or leases may write, and as much again what is due before it, while `exhausted` says no. */
+  readonly settleRoomBytes: number
   readonly #disk: Disk
   readonly #clock: Clock
   readonly #log: Log
@@ -96,7 +96,7 @@ export class Journal {
   readonly #table: SegmentTable
   readonly #writer: JournalWriter
   readonly #sheets: Sheets
-  #open: Chunk = emptyChunk({ segment: 0, fileOffset: 0, bytes: NO_BYTES, view: this.view, used: 0, written: 0 })
+  #open: Chunk = emptyChunk({ segment: 0, fileOffset: 0, bytes: this.buffer, view: this.view, used: 0, written: 0 })
   #openSegmentBytes = 0
   #openSeed = 0
   #kind = 0
@@ -112,6 +112,7 @@ export class Journal {
     this.#clock = clock
     this.#log = log
     this.#segmentBytesMax = Math.max(SEGMENT_BYTES_MIN, options.segmentBytes ?? SEGMENT_BYTES_DEFAULT)
+    this.settleRoomBytes = Math.min(SETTLE_ROOM_BYTES, this.#segmentBytesMax / 8)
     this.#sheets = new Sheets(options.recentBytes ?? RECENT_BYTES_DEFAULT)
     this.#table = new SegmentTable(disk, options.formatVersion)
     const onFault = (error: unknown): void => this.#writer.fail('preparing a segment', error)
@@ -295,7 +296,7 @@ export class Journal {
 
   /** Is the disk full and the segment held back nearly so, too? Then even a settle may find no room. */
   get exhausted(): boolean {
-    return this.#spares.diskIsFull && !this.hasRoom(Math.min(SETTLE_ROOM_BYTES, this.#segmentBytesMax / 8), 'settle')
+    return this.#spares.diskIsFull && !this.hasRoom(2 * this.settleRoomBytes, 'settle')
   }
 
   /** Writes and syncs what was sealed; then says so in the files and closes them. Idempotent. A poisoned journal only closes its files. */
