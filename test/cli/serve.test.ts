@@ -81,6 +81,19 @@ describe('spindle serve', () => {
     expect(command.output()).not.toMatch(/::1/)
   })
 
+  it('names queues that promise less, and memory', async () => {
+    await writeFile(
+      join(folder, 'spindle.config.json'),
+      '{ "queues": { "fast": { "durability": "relaxed" }, "mail": {} } }',
+    )
+    const command = serve()
+    await urlOf(command)
+    expect(command.output()).toMatch(/relaxed, so that a power cut may lose what was just acknowledged: fast\n/)
+    const volatile = serve(['--data', 'memory:'])
+    await urlOf(volatile)
+    expect(volatile.output()).toMatch(/memory: nothing outlives this process\n/)
+  })
+
   it('makes what a TypeScript configuration declares', async () => {
     await writeFile(
       join(folder, 'spindle.config.ts'),

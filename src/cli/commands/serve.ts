@@ -8,9 +8,12 @@ import { packageVersion } from '../../server/version.ts'
 import { EXIT_CODES, type StopSignal } from '../../tasks/signals.ts'
 import { consoleLog, print } from '../console-log.ts'
 import { type ServeFlags, serveSettings } from '../serve-settings.ts'
+import { printable } from '../table.ts'
 
 /** Inside the 30 s that Kubernetes gives. */
 const DRAIN_MS = 25_000
+/** Queues that a line names. */
+const NAMED_MAX = 10
 const RED = '\u001b[31;1m'
 const PLAIN = '\u001b[0m'
 
@@ -60,6 +63,9 @@ async function serve(flags: ServeFlags): Promise<void> {
   const parts = { clock: systemClock, random: systemRandom, log: consoleLog, version: packageVersion }
   const server = await startServer(settings, parts)
   announce(server, settings.data)
+  await announceWeakness(server, settings.data)
+  // What tests that waited for LocalStack wait for.
+  print('Ready.')
   const ending = await Promise.race([stopped, server.failed])
   if (ending instanceof Error) {
     process.stderr.write(`spindle: the store stopped: ${ending.message}\n`)
@@ -79,8 +85,21 @@ function announce({ listening, exposure, adminToken }: Server, data: string): vo
   if (exposure.kind === 'open') print(exposure.notice)
   if (exposure.kind === 'insecure') process.stderr.write(`${red(exposure.warning)}\n`)
   if (adminToken !== undefined) print(`user admin was made; its token, shown once: ${adminToken}`)
-  // What tests that waited for LocalStack wait for.
-  print('Ready.')
+}
+
+/** Whatever promises less than "on disk once it is acknowledged" is named. */
+async function announceWeakness({ port }: Server, data: string): Promise<void> {
+  if (data === 'memory:') {
+    print('memory: nothing outlives this process')
+    return
+  }
+  const relaxed = (await port.measure())
+    .filter(({ policy }) => policy.durability === 'relaxed')
+    .map(({ queue }) => queue)
+  if (relaxed.length === 0) return
+  const names = relaxed.slice(0, NAMED_MAX).map(printable).join(', ')
+  const more = relaxed.length > NAMED_MAX ? ` and ${relaxed.length - NAMED_MAX} more` : ''
+  print(`relaxed, so that a power cut may lose what was just acknowledged: ${names}${more}`)
 }
 
 const SERVED = { http: 'SQS, SNS and admin API', amqp: 'AMQP 0-9-1', management: 'AMQP management API' } as const
