@@ -1,5 +1,6 @@
 import amqp, { type Channel, type ChannelModel } from 'amqplib'
 import { onTestFinished } from 'vitest'
+import type { Port } from '../../src/broker/port.ts'
 import { StoredUsers } from '../../src/broker/users.ts'
 import type { AmqpLimits } from '../../src/frontends/amqp/amqp-limits.ts'
 import { type AmqpListener, listenAmqp } from '../../src/frontends/amqp/listen.ts'
@@ -9,13 +10,15 @@ import { seededRandom } from '../../src/runtime/random.ts'
 import { startedBroker } from '../broker/started.ts'
 
 /** AMQP over the reference engine, on a clock that the test moves, behind a real socket; gone with the test. */
-export async function servedAmqp(options: { amqpLimits?: Partial<AmqpLimits>; log?: Log } = {}) {
+export async function servedAmqp(
+  options: { amqpLimits?: Partial<AmqpLimits>; log?: Log; port?: (broker: Port) => Port } = {},
+) {
   const { broker, clock } = await startedBroker()
   const { log = silentLog, amqpLimits = {} } = options
   const random = seededRandom(11)
   const users = await StoredUsers.open({ port: broker, clock, random, log })
   const listener: AmqpListener = await listenAmqp({
-    port: broker,
+    port: options.port?.(broker) ?? broker,
     users,
     clock,
     random,

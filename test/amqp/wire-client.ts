@@ -109,6 +109,11 @@ export class WireClient {
     }
   }
 
+  /** Reads nothing from now on. */
+  deaf(): void {
+    this.#socket.pause()
+  }
+
   destroy(): void {
     this.#socket.destroy()
   }

@@ -7,6 +7,7 @@ import type { Channel, Handlers } from './channel.ts'
 import { Consumer } from './consumer.ts'
 import { AmqpFault, preconditionFailed, resource } from './fault.ts'
 import { headFor } from './head-for-delivery.ts'
+import { underPolicy } from './policies/policy.ts'
 import { REPLY_QUEUE } from './publish-path.ts'
 import { wholeOf } from './queue-arguments.ts'
 import { findQueue } from './queue-methods.ts'
@@ -55,7 +56,7 @@ async function consume(channel: Channel, args: Arguments<'basic.consume'>): Prom
   }
   const { stored, name, definition } = await findQueue(channel, args.queue)
   checkAccess(identity, 'read', 'queue', stored, name, vhost)
-  const feed = hub.feedFor(stored, definition)
+  const feed = hub.feedFor(stored, underPolicy(definition, await hub.policies.forQueue(stored, definition)))
   if (feed.hasExclusive || (args.exclusive && feed.consumers.length > 0)) {
     throw new AmqpFault(403, `${resource('queue', name, vhost)} in exclusive use`)
   }

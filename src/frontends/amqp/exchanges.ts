@@ -7,7 +7,8 @@ import { EMPTY_TABLE } from '../../wire/amqp/field-table.ts'
 import { type ExchangeDefinition, exchangeAttributes, exchangeDefinition } from './definitions.ts'
 import { storeName } from './names.ts'
 
-const CHANNEL = 'spindle/amqp/exchange'
+/** Where it is announced that exchanges are not what they were. */
+export const EXCHANGES_CHANGED = 'spindle/amqp/exchange'
 const KNOWN_MAX = 10_000
 
 export const DELAYED_TYPE = 'x-delayed-message'
@@ -21,6 +22,13 @@ const predeclared: ReadonlyMap<string, ExchangeKind> = new Map<string, ExchangeK
   ['amq.match', 'headers'],
 ])
 
+/** The kind of an exchange that is there without being declared; undefined: none of that name is. */
+export function predeclaredKind(name: string): ExchangeKind | undefined {
+  return predeclared.get(name)
+}
+
+export const predeclaredNames: readonly string[] = [...predeclared.keys()]
+
 export class ExchangeCache {
   readonly #port: Port
   readonly #known = new Map<string, ExchangeDefinition>()
@@ -30,7 +38,7 @@ export class ExchangeCache {
 
   constructor(port: Port) {
     this.#port = port
-    this.#unlisten = port.listen(CHANNEL, () => this.#forget())
+    this.#unlisten = port.listen(EXCHANGES_CHANGED, () => this.#forget())
   }
 
   close(): void {
@@ -60,7 +68,7 @@ export class ExchangeCache {
   /** To be called after each change of an exchange, or when one turned out to be gone. */
   changed(): void {
     this.#forget()
-    this.#port.announce(CHANNEL, new Uint8Array(0))
+    this.#port.announce(EXCHANGES_CHANGED, new Uint8Array(0))
   }
 
   #forget(): void {

@@ -29,7 +29,8 @@ export interface HubParts {
 /** How long leases outlive this process, and how often that is put off, ms. */
 const HOLDER_TTL_MS = 30_000
 const HOLDER_RENEWAL_MS = 8_000
-const DELETED_CHANNEL = 'spindle/amqp/queue-deleted'
+/** Where the deletion of a queue is announced, with its name in the store: its consumers are cancelled. */
+export const QUEUE_DELETED = 'spindle/amqp/queue-deleted'
 const BUFFER_BYTES = 65_536
 const BUFFERS_KEPT_MAX = 256
 
@@ -59,7 +60,7 @@ export class Hub {
     this.holder = `amqp/${this.token(9)}`
     this.exchanges = new ExchangeCache(parts.port)
     this.policies = new PolicyBook(parts.port)
-    this.#unlisten = parts.port.listen(DELETED_CHANNEL, (queue) => {
+    this.#unlisten = parts.port.listen(QUEUE_DELETED, (queue) => {
       this.#feeds.get(Buffer.from(queue).toString('utf8'))?.gone()
     })
   }
@@ -129,7 +130,7 @@ export class Hub {
   async deleteQueue(queue: string, options: { readonly ifEmpty?: boolean } = {}): Promise<boolean> {
     const records = [{ key: queueKey(queue), value: null }]
     const deleted = await this.parts.port.deleteQueue(queue, { ...options, records })
-    if (deleted) this.parts.port.announce(DELETED_CHANNEL, Buffer.from(queue))
+    if (deleted) this.parts.port.announce(QUEUE_DELETED, Buffer.from(queue))
     this.#feeds.get(queue)?.gone()
     // Exchanges may have gone with their last binding.
     this.exchanges.changed()

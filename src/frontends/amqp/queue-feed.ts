@@ -28,7 +28,7 @@ export interface FeedParts {
 /** Deliveries of one receive at most, and bytes that they may have together, going by the latest ones. */
 const BATCH_MAX = 1_024
 const BATCH_BYTES_MAX = 8 * 1_048_576
-const FIRST_BATCH_MAX = 256
+const FIRST_BATCH_MAX = 64
 const WAIT_MS = 20_000
 
 export class QueueFeed implements Feed {

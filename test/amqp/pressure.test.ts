@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest'
+import type { Port } from '../../src/broker/port.ts'
+import { until } from '../broker/started.ts'
+import { connected, servedAmqp } from './serving.ts'
+import { WireClient } from './wire-client.ts'
+
+/** The port with some of its verbs replaced. */
+function overridden(port: Port, verbs: Partial<Port>): Port {
+  return new Proxy(port, {
+    get: (target, name) => {
+      const own = (verbs as Record<string | symbol, unknown>)[name]
+      if (own !== undefined) return own
+      const value = (target as unknown as Record<string | symbol, unknown>)[name]
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
+const NO_ARGUMENTS = new Map()
+
+describe('a full disk', () => {
+  it('holds publishers back, tells them, and loses nothing of what they sent', async () => {
+    let full = false
+    const { port, clock, broker } = await servedAmqp({
+      port: (store) =>
+        overridden(store, {
+          append: (queue, messages) =>
+            full
+              ? Promise.resolve(messages.map(() => ({ kind: 'refused', reason: 'disk-full' }) as const))
+              : store.append(queue, messages),
+        }),
+    })
+    await broker.declareQueue('q', {})
+    const client = await new WireClient(port).open()
+    client.send(1, 'confirm.select', { noWait: false })
+    await client.hear('confirm.select-ok')
+    full = true
+    for (const body of ['a', 'b', 'c']) client.publish(1, 'q', body)
+    await client.hear('connection.blocked')
+    // Nothing more is read, so this is not answered yet.
+    client.publish(1, 'q', 'd')
+    await clock.advance(2_000)
+    expect((await broker.measure(['q']))[0]?.ready).toBe(0)
+    full = false
+    await clock.advance(500)
+    await client.hear('connection.unblocked')
+    await until(async () => (await broker.measure(['q']))[0]?.ready === 4)
+    const deliveries = await broker.receive({ queue: 'q', max: 10 })
+    expect(deliveries.map(({ content }) => Buffer.from(content.body).toString())).toEqual(['a', 'b', 'c', 'd'])
+  })
+})
+
+describe('a publisher that is faster than the store', () => {
+  it('is read no further than the limit, and goes on when the store has caught up', async () => {
+    const held: (() => void)[] = []
+    let appended = 0
+    const { port, broker } = await servedAmqp({
+      amqpLimits: { unstoredMax: 100 },
+      port: (store) =>
+        overridden(store, {
+          append: async (queue, messages) => {
+            appended += messages.length
+            await new Promise<void>((go) => held.push(go))
+            return store.append(queue, messages)
+          },
+        }),
+    })
+    await broker.declareQueue('q', {})
+    const client = await new WireClient(port).open()
+    const body = 'x'.repeat(4_000)
+    for (let i = 0; i < 2_000; i++) client.publish(1, 'q', body)
+    await until(() => appended >= 100)
+    await new Promise((turn) => setImmediate(turn))
+    expect(appended).toBeLessThan(400)
+    const release = setInterval(() => {
+      for (const go of held.splice(0)) go()
+    }, 0)
+    await until(async () => (await broker.measure(['q']))[0]?.ready === 2_000)
+    clearInterval(release)
+  })
+})
+
+describe('a consumer that does not read', () => {
+  it('gets no more than its socket takes, and others are served meanwhile', async () => {
+    const { port, url, broker } = await servedAmqp({ amqpLimits: { unsentBytesMax: 100_000 } })
+    await broker.declareQueue('slow', {})
+    await broker.declareQueue('fast', {})
+    const body = Buffer.alloc(50_000, 7)
+    const head = new Uint8Array(0)
+    const fill = Array.from({ length: 1_000 }, () => ({ content: { body, head } }))
+    await broker.append('slow', fill)
+    const slow = await new WireClient(port).open()
+    slow.deaf()
+    slow.send(1, 'basic.consume', {
+      ticket: 0,
+      queue: 'slow',
+      consumerTag: 't',
+      noLocal: false,
+      noAck: false,
+      exclusive: false,
+      noWait: true,
+      arguments: NO_ARGUMENTS,
+    })
+    const { connection } = await connected(url)
+    const channel = await connection.createConfirmChannel()
+    let got = 0
+    await channel.consume(
+      'fast',
+      () => {
+        got++
+      },
+      { noAck: true },
+    )
+    for (let i = 0; i < 500; i++) channel.sendToQueue('fast', Buffer.from('x'))
+    await channel.waitForConfirms()
+    await until(() => got === 500)
+    const [measured] = await broker.measure(['slow'])
+    expect(measured?.leased).toBeLessThan(500)
+    expect(measured?.ready).toBeGreaterThan(500)
+    slow.destroy()
+    await until(async () => (await broker.measure(['slow']))[0]?.ready === 1_000)
+  })
+})
+
+describe('many channels', () => {
+  it('of one connection take little memory and are all closed with it', async () => {
+    const { url, listener } = await servedAmqp()
+    const { connection } = await connected(url)
+    for (let i = 0; i < 200; i++) await connection.createChannel()
+    expect(listener.registry.connections()[0]?.channels).toHaveLength(200)
+    await connection.close()
+    await until(() => listener.registry.size === 0)
+  })
+})
