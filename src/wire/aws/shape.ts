@@ -19,6 +19,8 @@ export interface StructureShape {
   readonly kind: 'structure'
   /** In the order in which XML shows them. */
   readonly members: Readonly<Record<string, Shape>>
+  /** The same, for the JSON reader, which looks up every member of every entry of a batch. */
+  readonly byName: ReadonlyMap<string, Shape>
 }
 
 export interface ListShape {
@@ -49,8 +51,7 @@ export const boolean: ScalarShape = { kind: 'boolean' }
 export const blob: ScalarShape = { kind: 'blob' }
 
 export function structure(members: Readonly<Record<string, Shape>>): StructureShape {
-  // No prototype: a member that a client names `constructor` is unknown, like any other.
-  return { kind: 'structure', members: Object.assign(Object.create(null) as Record<string, Shape>, members) }
+  return { kind: 'structure', members, byName: new Map(Object.entries(members)) }
 }
 
 export function list(of: Shape, flat?: string): ListShape {
@@ -66,5 +67,8 @@ export function map(
   return { kind: 'map', of, key, value, ...(flat === undefined ? {} : { flat }) }
 }
 
-/** Parameters as actions see them, whatever protocol they came in: objects without a prototype, arrays, strings, numbers, booleans. */
+/**
+ * Parameters as actions see them, whatever protocol they came in: objects, arrays, strings, numbers, booleans. Only own members
+ * count: a map that a client filled may have entries named `__proto__` or `constructor`, so read it by its entries.
+ */
 export type Params = Readonly<Record<string, unknown>>

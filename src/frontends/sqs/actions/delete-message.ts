@@ -12,7 +12,10 @@ export const deleteMessage: Action = async (context, call) => {
   context.throttle?.take(queue, 'DeleteMessage')
   const handle = call.params['ReceiptHandle'] as string | undefined
   const opened = openHandle(context, queue, handle)
-  const [outcome] = await context.port.settle([{ receipt: opened.receipt, id: opened.id, how: ACK }])
+  const { direct } = context.port
+  const settlement = { receipt: opened.receipt, id: opened.id, how: ACK }
+  const outcome =
+    direct === undefined ? (await context.port.settle([settlement]))[0] : await direct.kept(direct.settle(settlement))
   if (outcome?.kind === 'stale') await checkStaleDelete(context, queue, opened, handle ?? '')
   return DONE
 }

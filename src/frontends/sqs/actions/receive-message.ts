@@ -52,10 +52,15 @@ async function receive(
   const request = {
     queue: queue.store,
     max,
-    ...(waitMs > 0 ? { waitMs } : undefined),
     ...(leaseMs === undefined ? undefined : { lease: { kind: 'clock', leaseMs } as const }),
   }
-  const deliveries = await context.port.receive(request, waitMs > 0 ? call.client.signal() : undefined)
+  const { direct } = context.port
+  const deliveries =
+    waitMs > 0
+      ? await context.port.receive({ ...request, waitMs }, call.client.signal())
+      : direct === undefined
+        ? await context.port.receive(request)
+        : await direct.kept(direct.lease(request))
   if (call.client.gone && deliveries.length > 0) {
     await context.port.settle(deliveries.map(({ receipt, id }) => ({ receipt, id, how: GIVEN_BACK })))
     return []

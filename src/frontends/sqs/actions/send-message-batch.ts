@@ -41,9 +41,8 @@ export const sendMessageBatch: Action = async (context, call) => {
     // The queue went away, for all of them.
     if (outcome?.kind === 'refused' && outcome.reason === 'no-such-queue') throw refusalError(outcome.reason)
     try {
-      const sent = sentResult(context, { queue, outgoing, outcome })
-      const answered: object = sent instanceof Promise ? await sent : sent
-      Successful.push(Object.assign({ Id: entry['Id'] }, answered))
+      const sent = sentResult(context, { queue, outgoing, outcome, entryId: entry['Id'] as string })
+      Successful.push(sent instanceof Promise ? await sent : sent)
     } catch (fault) {
       Failed.push(failedBy(entry, fault))
     }

@@ -12,14 +12,23 @@ export const sendMessage: Action = async (context, call) => {
   context.throttle?.take(queue, 'SendMessage')
   const outgoing = outgoingMessage(queue, call.params, call.identity?.name)
   if (needsGroups(queue, outgoing)) await shareByGroups(context, queue)
-  const [outcome] = await context.port.append(queue.store, [outgoing.message])
+  const outcome = await appended(context, queue, outgoing)
   return sentResult(context, { queue, outgoing, outcome })
+}
+
+async function appended({ port }: SqsContext, { store }: SqsQueue, { message }: OutgoingMessage) {
+  const { direct } = port
+  const outcome = direct?.append(store, message)
+  if (direct !== undefined && outcome !== undefined) return direct.kept(outcome)
+  return (await port.append(store, [message]))[0]
 }
 
 interface Sent {
   readonly queue: SqsQueue
   readonly outgoing: OutgoingMessage
   readonly outcome: AppendOutcome | undefined
+  /** Of its entry in a batch. */
+  readonly entryId?: string
 }
 
 /** The answer for one message; throws why it was refused. A promise only where the first of two alike must be looked up. */
@@ -39,10 +48,11 @@ export function sentResult(context: SqsContext, sent: Sent): object | Promise<ob
   }
 }
 
-function result({ outgoing }: Sent, id: MessageId, sequence: number | undefined): object {
+function result({ outgoing, entryId }: Sent, id: MessageId, sequence: number | undefined): object {
   const { bodyMd5, attributesMd5, systemAttributesMd5 } = outgoing
   // Members that are undefined do not appear in the answer.
   return {
+    Id: entryId,
     MessageId: id,
     MD5OfMessageBody: bodyMd5,
     MD5OfMessageAttributes: attributesMd5,
