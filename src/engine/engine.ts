@@ -63,7 +63,8 @@ export interface Engine {
    * of one call are independent of each other and share one sync. Resolves once every unit is durable (units that
    * touch only `relaxed` queues: once the operating system has them; records follow `unit.relaxed`).
    * Outcomes stand in the order of units and their ops. A `required` op that is stale, duplicate, refused or fails its
-   * `expect` aborts its unit: the unit's outcomes are then `aborted`, but for the op that caused it.
+   * `expect` aborts its unit: the unit's outcomes are then `aborted`, but for the op that caused it. Where that op is the
+   * duplicate of an append of its own unit, `of` names nothing.
    * An append may be leased only after its unit has resolved. Ops see what earlier ops of their unit did.
    * A required append may be refused `queue-full` where whether it fits depends on what its unit did before; none is let in wrongly.
    */

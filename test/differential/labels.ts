@@ -23,6 +23,10 @@ export class Labels {
     return label
   }
 
+  knows(id: string): boolean {
+    return this.#reference.has(id) || this.#other.has(id)
+  }
+
   label(id: string): string {
     return this.#reference.get(id) ?? this.#other.get(id) ?? `unknown ${id}`
   }

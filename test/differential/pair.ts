@@ -142,8 +142,11 @@ export class Pair {
     const { reference, other } = await this.#both((engine, side) =>
       engine.commit(drawn.map((ops) => ({ ops: ops.map(({ plan, content }) => this.#op(plan, content, side)) }))),
     )
-    reference.flat().forEach((outcome, i) => {
-      this.#pairOutcome(outcome, other.flat()[i])
+    reference.forEach((outcomes, u) => {
+      const aborted = outcomes.some(({ kind }) => kind === 'aborted')
+      outcomes.forEach((outcome, i) => {
+        this.#pairOutcome(outcome, other[u]?.[i], aborted)
+      })
     })
     expect(other.map(this.#plainOutcomes), 'outcomes of commit').toEqual(reference.map(this.#plainOutcomes))
     for (const queue of new Set(units.flat().flatMap(droppedBy))) await this.#recount(queue)
@@ -157,15 +160,24 @@ export class Pair {
     else this.#totalsBefore.set(queue, difference(ours.totals, theirs.totals))
   }
 
-  #pairOutcome(reference: Outcome, other: Outcome | undefined): void {
+  #pairOutcome(reference: Outcome, other: Outcome | undefined, aborted: boolean): void {
     if (reference.kind === 'stored' && other?.kind === 'stored') this.#labels.pair(reference.id, other.id)
-    if (reference.kind === 'duplicate' && other?.kind === 'duplicate') this.#labels.pair(reference.of, other.of)
+    if (reference.kind === 'duplicate' && other?.kind === 'duplicate') {
+      // What an aborted unit appended first never was: neither engine's id names anything.
+      const never = aborted && !this.#labels.knows(reference.of) && !this.#labels.knows(other.of)
+      if (!never) this.#labels.pair(reference.of, other.of)
+    }
   }
 
   readonly #plainOutcomes = (outcomes: readonly Outcome[]): unknown[] =>
     outcomes.map((outcome) => {
       if (outcome.kind === 'stored') return { kind: outcome.kind, id: this.#labels.label(outcome.id) }
-      if (outcome.kind === 'duplicate') return { kind: outcome.kind, of: this.#labels.label(outcome.of) }
+      if (outcome.kind === 'duplicate') {
+        return {
+          kind: outcome.kind,
+          of: this.#labels.knows(outcome.of) ? this.#labels.label(outcome.of) : 'its own unit',
+        }
+      }
       return outcome
     })
 
