@@ -24,3 +24,22 @@ export function stopOnSignals(worker: Worker, first: (signal: StopSignal) => voi
   }
   worker.stopped.then(letGo, letGo)
 }
+
+/** SIGTSTP quiets the worker, SIGCONT ends that. The process itself is not stopped. */
+export function quietOnSignals(worker: Worker, told: (state: 'quiet' | 'working') => void): void {
+  const quiet = (): void => {
+    worker.quiet()
+    told('quiet')
+  }
+  const resume = (): void => {
+    worker.resume()
+    told('working')
+  }
+  process.on('SIGTSTP', quiet)
+  process.on('SIGCONT', resume)
+  const letGo = (): void => {
+    process.off('SIGTSTP', quiet)
+    process.off('SIGCONT', resume)
+  }
+  worker.stopped.then(letGo, letGo)
+}
