@@ -18,9 +18,12 @@ import {
 } from '@aws-sdk/client-sns'
 import { DeleteQueueCommand } from '@aws-sdk/client-sqs'
 import { describe, expect, it } from 'vitest'
+import { snsService } from '../../src/frontends/sns/sns-service.ts'
 import { encodeContent } from '../../src/model/content.ts'
+import { silentLog } from '../../src/runtime/log.ts'
+import { systemRandom } from '../../src/runtime/random.ts'
 import { verified } from './envelope-verifier.ts'
-import { bodies, queue, received, served } from './serving.ts'
+import { bodies, home, queue, received, served } from './serving.ts'
 
 async function topic(client: SNSClient, name = 'orders', attributes: Record<string, string> = {}): Promise<string> {
   const fifo = name.endsWith('.fifo') ? { FifoTopic: 'true' } : {}
@@ -221,6 +224,48 @@ describe('a message published to a topic', () => {
   })
 })
 
+describe('two servers on one store', () => {
+  it('see at once what the other one subscribed and unsubscribed', async () => {
+    const { client, queues, broker, clock } = await served()
+    const arn = await topic(client)
+    const target = await queue(queues, 'q')
+    // The other server hears no announcement: as if they were slow.
+    const deaf = new Proxy(broker, {
+      get(whole, name) {
+        if (name === 'listen') return () => () => {}
+        const value: unknown = Reflect.get(whole, name, whole)
+        return typeof value === 'function' ? value.bind(whole) : value
+      },
+    })
+    const parts = { port: deaf, clock, random: systemRandom, log: silentLog, home }
+    const other = snsService(parts)
+    const call = (action: string, params: Record<string, string>) =>
+      other.answer({
+        service: 'sns',
+        action,
+        params,
+        protocol: 'query',
+        region: home.region,
+        account: home.account,
+        identity: undefined,
+        requestId: 'r',
+        baseUrl: 'http://other',
+        path: '/',
+        client: { gone: false, signal: () => new AbortController().signal },
+      })
+    const publish = (Message: string) => call('Publish', { TopicArn: arn, Message })
+    await publish('before')
+    const subscription = await subscribed(client, arn, target.arn)
+    await publish('in an envelope')
+    expect(JSON.parse((await bodies(queues, target.url))[0] ?? '').Message).toBe('in an envelope')
+    await client.send(new UnsubscribeCommand({ SubscriptionArn: subscription }))
+    await publish('to nobody')
+    await publish('to nobody')
+    expect(await bodies(queues, target.url)).toEqual([])
+    expect((await broker.listExchanges(['orders']))[0]?.bindings).toEqual([])
+  })
+})
+
 describe('a batch', () => {
   it('answers for each message', async () => {
     const { client, queues } = await served()
@@ -306,7 +351,9 @@ describe('a FIFO topic', () => {
     await publish(client, arn, '1', { group: 'a', dedup: 'd' })
     await publish(client, arn, '2', { group: 'b', dedup: 'd' })
     await publish(client, arn, '3', { group: 'b', dedup: 'd' })
-    expect(await bodies(queues, target.url)).toEqual(['1', '2'])
+    const messages = await received(queues, target.url)
+    expect(messages.map(({ Body }) => Body)).toEqual(['1', '2'])
+    expect(messages.map(({ Attributes }) => Attributes?.MessageDeduplicationId)).toEqual(['d', 'd'])
   })
 
   it('delivers to the others when one queue has seen the id before', async () => {

@@ -7,11 +7,12 @@
  */
 import { createHash } from 'node:crypto'
 import type { Binding, Port, QueuedMessage, SimpleStep } from '../../broker/port.ts'
-import { decodeText, encodeContent } from '../../model/content.ts'
+import { type ContentMeta, decodeText, encodeContent } from '../../model/content.ts'
 import { SpindleError } from '../../model/errors.ts'
 import type { AppendOutcome, Content } from '../../model/message.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
+import { DEDUPLICATION_ID } from '../sqs/outgoing-message.ts'
 import { addressOfStoreName } from '../sqs/queue-address.ts'
 import type { QueueDirectory } from '../sqs/queue-directory.ts'
 import { type HomeRealm, isFifo, storeName } from './arns.ts'
@@ -22,7 +23,7 @@ import { type SignedNotification, signNotification } from './envelope.ts'
 import { refusalError } from './errors.ts'
 import { SequenceNumbers, uuid } from './ids.ts'
 import { FIFO_WINDOW_MS, RAW_ATTRIBUTES_MAX } from './limits.ts'
-import { envelopeAttributes, headersOf, type MessageAttribute, type Outgoing, textFor } from './message.ts'
+import { envelopeAttributes, headersOf, type Outgoing, textFor } from './message.ts'
 import type { Signer } from './signer.ts'
 import { isRaw, redriveQueueOf } from './subscription-attributes.ts'
 import { isPlain, type Subscription, type Subscriptions } from './subscriptions.ts'
@@ -73,11 +74,11 @@ export class Publisher {
   /** Answers in the order of the messages. `baseUrl`: for the links in envelopes. */
   async publish(topic: Topic, messages: readonly Outgoing[], baseUrl: string): Promise<Published[]> {
     const { port, subscriptions } = this.#parts
-    const known = await subscriptions.of(topic.exchange)
+    const known = await subscriptions.bound(topic.exchange, topic.view.bindings)
     await subscriptions.mend(topic.view.bindings, known)
     const matched = await port.match(
       topic.exchange,
-      messages.map((outgoing) => ({ content: plainContent(outgoing.message, outgoing.attributes) })),
+      messages.map((outgoing) => ({ content: plainContent(outgoing.message, outgoing) })),
     )
     const departures = await Promise.all(
       messages.map((outgoing, i) => this.#depart(topic, outgoing, { baseUrl, known, bindings: matched[i] ?? [] })),
@@ -115,7 +116,7 @@ export class Publisher {
     const notification = once((message: string) =>
       signNotification({ ...fields, message, attributes }, this.#parts.signer),
     )
-    const plain = once((message: string) => plainContent(message, outgoing.attributes))
+    const plain = once((message: string) => plainContent(message, outgoing))
     const about = { outgoing, messageId, baseUrl: to.baseUrl, notification, plain }
     const copies = await Promise.all(
       to.bindings.map(async ({ id, target }): Promise<Copy | undefined> => {
@@ -268,7 +269,7 @@ async function contentFor(
   if (protocol === 'sqs' && raw) return plain(message)
   const baseUrl = protocol === 'sqs' ? about.baseUrl : subscription.baseUrl
   const text = raw ? message : (await notification(message)).for({ id, baseUrl, unsubscribeToken })
-  if (protocol === 'sqs') return encodeContent(text)
+  if (protocol === 'sqs') return encodeContent(text, systemOf(outgoing))
   return encodeCourierMessage({ type: 'Notification', messageId, subject: outgoing.subject, raw, text })
 }
 
@@ -285,9 +286,18 @@ function once<T>(make: (text: string) => T): (text: string) => T {
   }
 }
 
-function plainContent(message: string, attributes: readonly MessageAttribute[]): Content {
-  return attributes.length === 0 ? encodeContent(message) : encodeContent(message, headersOf(attributes))
+function plainContent(message: string, outgoing: Outgoing): Content {
+  const { attributes } = outgoing
+  const system = systemOf(outgoing)
+  return encodeContent(message, attributes.length === 0 ? system : { ...headersOf(attributes), ...system })
 }
+
+/** The id as SQS gives it back, where the engine's key is another one. */
+function systemOf({ dedupId }: Outgoing): ContentMeta {
+  return dedupId === undefined ? NO_META : { system: { [DEDUPLICATION_ID]: dedupId } }
+}
+
+const NO_META: ContentMeta = Object.freeze({})
 
 function dedupKey({ state }: Topic, { groupId, dedupId }: Outgoing): string {
   const scope = state.attributes['FifoThroughputScope'] === 'MessageGroup' ? (groupId ?? '') : ''

@@ -33,6 +33,7 @@ export interface Subscription {
   readonly unsubscribeToken: string
 }
 
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const PREFIX = `${RECORD_PREFIX}subscription/`
 /** What was heard on it: the exchange whose subscriptions changed. */
 const CHANNEL = 'spindle/sns/subscriptions'
@@ -76,6 +77,15 @@ export class Subscriptions {
       known.catch(() => this.#byExchange.delete(exchange))
     }
     return known
+  }
+
+  /** As `of`; read anew when a binding is a subscription's that is not known here, since another process made it a moment ago. */
+  bound(exchange: string, bindings: readonly Binding[]): Promise<ReadonlyMap<string, Subscription>> {
+    return this.of(exchange).then((known) => {
+      if (!bindings.some(({ id }) => UUID.test(id) && !known.has(id))) return known
+      this.#byExchange.delete(exchange)
+      return this.of(exchange)
+    })
   }
 
   async find({ topic, id }: SubscriptionAddress): Promise<Subscription | undefined> {
@@ -145,7 +155,9 @@ export class Subscriptions {
       if (subscription.state === 'pending') continue
       const target = present.get(subscription.id)?.target.name
       if (target === this.targetOf(subscription)) continue
-      await this.#bind(subscription, [])
+      // What is known here may be gone a moment ago: a binding without its record would never go.
+      if ((await this.#port.read(keyOf(subscription))) !== undefined) await this.#bind(subscription, [])
+      else this.#byExchange.delete(subscription.exchange)
     }
   }
 
