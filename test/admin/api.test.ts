@@ -230,6 +230,7 @@ describe('a mistake', () => {
     ['GET', '/queues/x/messages?limit=1000&bodyBytes=1000000', undefined, 400, /limit x bodyBytes must be at most/],
     ['PUT', '/queues/x', { polcy: {} }, 400, /polcy must be one of policy, expect/],
     ['PUT', '/queues/x', { policy: { leaseMs: 0 } }, 400, /policy\.leaseMs is 0/],
+    ['PUT', '/queues/x', { policy: { failedEventsTo: {} } }, 400, /policy\.failedEventsTo is {} but must be a list/],
     ['PUT', '/queues/x', [], 400, /it must be an object/],
     ['POST', '/queues/x/messages', {}, 400, /messages must be given/],
     ['POST', '/queues/x/messages', { messages: [{}] }, 400, /messages\[0\]\.body must be given/],

@@ -16,6 +16,7 @@ import { encodeContent, type Headers } from '../../model/content.ts'
 import { SpindleError } from '../../model/errors.ts'
 import { DURATION_MS_MAX, NOTE_BYTES_MAX, PRIORITY_MAX } from '../../model/limits.ts'
 import type { Content, MessageId, NewMessage, Receipt } from '../../model/message.ts'
+import { validatePolicy } from '../../model/validate.ts'
 import type {
   BindingToPut,
   MessageToSend,
@@ -127,7 +128,11 @@ export function messagesToSend(body: unknown): readonly NewMessage[] {
 
 export const queueDeclaration: (body: unknown) => QueueDeclaration = top(
   optionalFields<QueueDeclaration>({
-    policy: (value, field) => plainObject(value, field) as NonNullable<QueueDeclaration['policy']>,
+    policy: (value, field) => {
+      const fields = plainObject(value, field) as NonNullable<QueueDeclaration['policy']>
+      validatePolicy(fields)
+      return fields
+    },
     expect: oneOf('absent'),
   }),
 )
