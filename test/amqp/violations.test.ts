@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { seededRandom } from '../../src/runtime/random.ts'
 import { ByteWriter } from '../../src/wire/amqp/byte-writer.ts'
 import { tableOf, writeTable } from '../../src/wire/amqp/field-table.ts'
 import { writeMethod } from '../../src/wire/amqp/methods.ts'
@@ -324,6 +325,27 @@ describe('every truncation of a session', () => {
     await stillThere()
     await until(async () => (await broker.measure(['session'])).every(({ leased }) => leased === 0))
     expect((await broker.measure()).map(({ queue }) => queue).filter((queue) => queue === 'own')).toEqual([])
+  }, 60_000)
+
+  it('as every session with some bytes changed', async () => {
+    const { port, listener, broker } = await servedAmqp()
+    const stillThere = await witness(port)
+    const script = await recorded(port)
+    const random = seededRandom(97)
+    const pick = (below: number): number => Math.floor(random.float() * below)
+    for (let run = 0; run < 400; run++) {
+      const bytes = Buffer.from(script)
+      // Mostly behind the handshake: that is where most of the code is.
+      for (let i = 0; i <= pick(4); i++)
+        bytes[run % 5 === 0 ? pick(bytes.length) : 300 + pick(bytes.length - 300)] = pick(256)
+      const client = new WireClient(port)
+      client.bytes(bytes)
+      if (run % 8 === 0) await client.settled()
+      client.destroy()
+    }
+    await until(() => listener.registry.size === 1)
+    await stillThere()
+    await until(async () => (await broker.measure()).every(({ leased }) => leased === 0))
   }, 60_000)
 
   /** The bytes of a client that declares, publishes, consumes, acks and closes. */

@@ -109,6 +109,11 @@ export class WireClient {
     }
   }
 
+  /** Until the other side has closed, or has had a few turns to answer. */
+  async settled(): Promise<void> {
+    for (let turn = 0; turn < 20 && !this.#closed; turn++) await new Promise((next) => setImmediate(next))
+  }
+
   /** Reads nothing from now on. */
   deaf(): void {
     this.#socket.pause()

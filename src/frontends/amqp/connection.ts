@@ -112,7 +112,12 @@ export class Connection implements Session, Opening {
     this.#heartbeat?.heard()
     if (this.#state === 'closed') return
     this.#decoder.feed(chunk)
-    if (!this.#busy) this.#readFrames()
+    try {
+      if (!this.#busy) this.#readFrames()
+    } catch (error) {
+      // What a frame did wrong was answered further down: this is a fault of ours, and it must not cost other connections.
+      this.#fail(error)
+    }
   }
 
   /** The socket sent what waited. */

@@ -11,6 +11,7 @@ import type { Death, DeathReason, Delivery } from '../../model/message.ts'
 import { type FieldTable, type FieldValue, fieldOf } from '../../wire/amqp/field-table.ts'
 import { addressEnd } from '../../wire/amqp/frame-writer.ts'
 import { type Properties, readProperties, writeProperties } from '../../wire/amqp/properties.ts'
+import { WireError } from '../../wire/amqp/protocol.ts'
 import { wireName } from './names.ts'
 
 const PERSISTENT = 2
@@ -40,7 +41,17 @@ function stored(head: Uint8Array): Parts {
   const bytes = Buffer.from(head.buffer, head.byteOffset, head.byteLength)
   const { exchange, key } = originOf(head) ?? NOWHERE
   // A dead-letterer names the exchange as the store does.
-  return { exchange: wireName(exchange).name, key, properties: readProperties(bytes, addressEnd(bytes)) }
+  return { exchange: wireName(exchange).name, key, properties: propertiesOf(bytes) }
+}
+
+/** Publishers' bytes were checked when they came in; a head that somebody else made wrongly costs its properties, not its queue. */
+function propertiesOf(head: Buffer): Properties {
+  try {
+    return readProperties(head, addressEnd(head))
+  } catch (error) {
+    if (error instanceof WireError) return {}
+    throw error
+  }
 }
 
 /** A message that another protocol sent. */

@@ -10,6 +10,8 @@ const BASIC = 60
 const HEADER_FIXED = 12
 const MANDATORY = 1
 const IMMEDIATE = 2
+/** With exchange and routing key, a head stays below 64 KiB. */
+const PROPERTIES_BYTES_MAX = 64_000
 const NO_BODY = Buffer.alloc(0)
 
 export class IncomingContent {
@@ -69,6 +71,10 @@ export class IncomingContent {
     if (!isSame(properties, bytes, at, end)) {
       this.flags = checkProperties(bytes, at, end)
       this.properties = bytes.subarray(at, end)
+    }
+    if (end - at > PROPERTIES_BYTES_MAX) {
+      this.#expects = 'method'
+      throw preconditionFailed(`properties of ${end - at} bytes are larger than the maximum of ${PROPERTIES_BYTES_MAX}`)
     }
     if (size > this.#bodyBytesMax) {
       this.#expects = 'method'

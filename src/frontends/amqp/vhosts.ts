@@ -27,7 +27,10 @@ export async function listVhosts(port: Port): Promise<Vhost[]> {
     after = page.at(-1)?.key
     if (page.length < PAGE) break
   }
-  const first = found.find(({ name }) => name === DEFAULT_VHOST) ?? { name: DEFAULT_VHOST, description: 'Default virtual host' }
+  const first = found.find(({ name }) => name === DEFAULT_VHOST) ?? {
+    name: DEFAULT_VHOST,
+    description: 'Default virtual host',
+  }
   return [first, ...found.filter(({ name }) => name !== DEFAULT_VHOST)]
 }
 
