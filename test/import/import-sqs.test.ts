@@ -7,6 +7,7 @@ import {
 } from '@aws-sdk/client-sqs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { verifySignatures } from '../../src/frontends/aws/verify-signature.ts'
+import { SpindleError } from '../../src/model/errors.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import { systemRandom } from '../../src/runtime/random.ts'
@@ -153,6 +154,46 @@ describe('importing a queue from SQS', () => {
         'copy',
       ),
     ).rejects.toThrow('QueueDoesNotExist')
+  })
+
+  it('deletes at the source only what is durable here', async () => {
+    const to = await served()
+    const deleted: string[] = []
+    const message = (ReceiptHandle: string) => ({ MessageId: 'm', ReceiptHandle, Body: 'x' })
+    // A standard queue may hand out one message twice; the second is seen while the first is on its way into the store.
+    let received = 0
+    let bothAreOut = (): void => {}
+    const bothOut = new Promise<void>((resolve) => {
+      bothAreOut = resolve
+    })
+    const source = {
+      attributes: () => Promise.resolve({}),
+      tags: () => Promise.resolve({}),
+      receive: () => {
+        received++
+        if (received === 2) bothAreOut()
+        return Promise.resolve(received <= 2 ? [message(`handle ${received}`)] : [])
+      },
+      delete: (handles: readonly string[]) => Promise.resolve(void deleted.push(...handles)),
+    } as unknown as SqsSource
+    const stuck = new Proxy(to.broker, {
+      get(whole, name) {
+        const value: unknown = Reflect.get(whole, name, whole)
+        if (name === 'append' || name === 'deliver')
+          return () => bothOut.then(() => Promise.reject(new SpindleError('disk-full', 'append')))
+        return typeof value === 'function' ? value.bind(whole) : value
+      },
+    })
+    const outcome = importSqsQueue({
+      source,
+      port: stuck,
+      clock: to.clock,
+      random: systemRandom,
+      queue: 'orders',
+      mode: 'move',
+    })
+    await expect(outcome).rejects.toThrow('The disk has no room')
+    expect(deleted).toEqual([])
   })
 
   it('tries again what may have another answer, five times at most', async () => {

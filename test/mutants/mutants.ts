@@ -271,4 +271,80 @@ export const mutants: readonly Mutant[] = [
       test: 'passes a value that one of several lists of anything-but does not name',
     },
   },
+  {
+    name: 'aws: a signature need not cover the headers that steer the service',
+    file: 'src/frontends/aws/verify-signature.ts',
+    find: '  if (left === undefined) return\n',
+    replace: '  return\n',
+    caughtBy: { file: 'test/aws/sigv4.test.ts', test: 'must have signed its host and every x-amz header' },
+  },
+  {
+    name: 'aws: a hash that the client names is believed',
+    file: 'src/frontends/aws/verify-signature.ts',
+    find: 'payloadHash === undefined || payloadHash === actual) return actual',
+    replace: 'payloadHash === undefined || payloadHash.length === 64) return payloadHash ?? actual',
+    caughtBy: {
+      file: 'test/aws/sigv4.test.ts',
+      test: 'may leave its body unsigned only by saying so, and may not lie about it',
+    },
+  },
+  {
+    name: 'aws: a presigned URL never expires',
+    file: 'src/frontends/aws/verify-signature.ts',
+    find: 'nowMs > signedMs + expiresMs',
+    replace: 'nowMs < signedMs',
+    caughtBy: { file: 'test/aws/sigv4.test.ts', test: 'is good until it expires' },
+  },
+  {
+    name: 'sns: a name is resolved again for the connection',
+    file: 'src/runtime/outbound-http.ts',
+    find: '        lookup: (_host',
+    replace: '        family: 0, localAddress: undefined, lookupUnused: (_host',
+    caughtBy: {
+      file: 'test/runtime/outbound-http.test.ts',
+      test: 'goes to the address that was checked, whatever the name becomes',
+    },
+  },
+  {
+    name: 'sns: only the first address of a name is judged',
+    file: 'src/runtime/outbound-http.ts',
+    find: 'const hidden = addresses.find(',
+    replace: 'const hidden = addresses.slice(0, 1).find(',
+    caughtBy: {
+      file: 'test/runtime/outbound-http.test.ts',
+      test: 'is refused when one of the addresses of a name is private',
+    },
+  },
+  {
+    name: 'sns: a repetition is delivered again',
+    file: 'src/frontends/sns/publisher.ts',
+    find: 'if (await this.#isTaken([marker, ...appends]))',
+    replace: 'if (await this.#isTaken(appends))',
+    caughtBy: { file: 'test/sns/fan-out.test.ts', test: 'keeps order and drops what repeats within five minutes' },
+  },
+  {
+    name: 'sns: a delivery is settled before it is made',
+    file: 'src/frontends/sns/delivery/delivery-loop.ts',
+    find: '    const leave = await this.#parts.enter()\n',
+    replace:
+      "    await this.#settle([{ kind: 'settle', receipt, id, how: { kind: 'ack' } }])\n    const leave = await this.#parts.enter()\n",
+    caughtBy: {
+      file: 'test/sns/courier.test.ts',
+      test: 'loses nothing when the server stops in the middle of a delivery',
+    },
+  },
+  {
+    name: 'sns: a binding is put for a subscription that is gone',
+    file: 'src/frontends/sns/subscriptions.ts',
+    find: 'if ((await this.#port.read(keyOf(subscription))) !== undefined) await',
+    replace: 'if (subscription !== undefined) await',
+    caughtBy: { file: 'test/sns/fan-out.test.ts', test: 'see at once what the other one subscribed and unsubscribed' },
+  },
+  {
+    name: 'import: a message is deleted at the source that is not here',
+    file: 'src/server/import/import-sqs-queue.ts',
+    find: 'messages.filter(({ MessageId }) => stored.has(MessageId))',
+    replace: 'messages.filter(() => true)',
+    caughtBy: { file: 'test/import/import-sqs.test.ts', test: 'deletes at the source only what is durable here' },
+  },
 ]
