@@ -91,6 +91,21 @@ describe('a message', () => {
   })
 })
 
+describe('a queue that orders by group', () => {
+  it('takes nothing from AMQP: a confirm is a nack, and without confirms the channel is closed', async () => {
+    const { url, broker } = await servedAmqp()
+    await broker.declareQueue('grouped', { groups: { kind: 'ordered' } })
+    const { connection } = await connected(url)
+    const confirming = await connection.createConfirmChannel()
+    confirming.sendToQueue('grouped', Buffer.from('x'))
+    await expect(confirming.waitForConfirms()).rejects.toThrow(/nacked/)
+    const channel = await connection.createChannel()
+    const error = new Promise<Error>((resolve) => channel.once('error', resolve))
+    channel.sendToQueue('grouped', Buffer.from('x'))
+    expect((await error).message).toMatch(/406.*without a group/)
+  })
+})
+
 describe('virtual hosts', () => {
   it('have names of their own', async () => {
     const { url, broker } = await servedAmqp()

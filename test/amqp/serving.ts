@@ -1,3 +1,4 @@
+import type { TlsOptions } from 'node:tls'
 import amqp, { type Channel, type ChannelModel } from 'amqplib'
 import { onTestFinished } from 'vitest'
 import type { Port } from '../../src/broker/port.ts'
@@ -11,7 +12,7 @@ import { startedBroker } from '../broker/started.ts'
 
 /** AMQP over the reference engine, on a clock that the test moves, behind a real socket; gone with the test. */
 export async function servedAmqp(
-  options: { amqpLimits?: Partial<AmqpLimits>; log?: Log; port?: (broker: Port) => Port } = {},
+  options: { amqpLimits?: Partial<AmqpLimits>; log?: Log; port?: (broker: Port) => Port; tls?: TlsOptions } = {},
 ) {
   const { broker, clock } = await startedBroker()
   const { log = silentLog, amqpLimits = {} } = options
@@ -27,6 +28,7 @@ export async function servedAmqp(
     amqpLimits,
     host: '127.0.0.1',
     listenPort: 0,
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
   })
   onTestFinished(async () => {
     const closed = listener.close({ drainMs: 1_000 })

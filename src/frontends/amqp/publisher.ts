@@ -10,7 +10,7 @@ import { SpindleError } from '../../model/errors.ts'
 import type { AppendOutcome, NewMessage } from '../../model/message.ts'
 import type { Timer } from '../../runtime/clock.ts'
 import type { Confirmed, Confirms } from './confirms.ts'
-import { notFound } from './fault.ts'
+import { notFound, preconditionFailed } from './fault.ts'
 import type { Hub } from './hub.ts'
 
 /** Where a basic.publish goes: names that were checked. */
@@ -160,12 +160,20 @@ export class Publisher {
   #published(run: Run, outcomes: readonly (readonly AppendOutcome[])[]): void {
     const full: number[] = []
     const refused: number[] = []
+    let misfit: string | undefined
     for (let i = 0; i < outcomes.length; i++) {
       const unit = outcomes[i] as readonly AppendOutcome[]
       if (unit.length > 0 && unit.every(isDiskFull)) full.push(i)
       else if (unit.every(isNoQueue)) {
         if (run.mandatory) run.channel.returned(run.messages[i] as PublishedMessage)
-      } else if (unit.some(isRefused)) refused.push(i)
+      } else if (unit.some(isRefused)) {
+        refused.push(i)
+        misfit ??= unit.some(isMisfit) ? run.target.name : undefined
+      }
+    }
+    if (misfit !== undefined && run.confirm === undefined) {
+      // Nobody would hear of it: a queue that orders by group, say, takes nothing from AMQP.
+      run.channel.failed(preconditionFailed(`'${misfit}' leads to a queue that takes no messages without a group`))
     }
     if (full.length > 0) {
       this.#wait(run, full)
@@ -252,6 +260,10 @@ function joins({ target }: Run, other: Target): boolean {
 
 function isRefused({ kind }: AppendOutcome): boolean {
   return kind === 'refused'
+}
+
+function isMisfit(outcome: AppendOutcome): boolean {
+  return outcome.kind === 'refused' && outcome.reason === 'group-required'
 }
 
 function isNoQueue(outcome: AppendOutcome): boolean {
