@@ -81,7 +81,7 @@ export type CompositeRecord =
     }
 
 /** What a child of a group came to. */
-export interface ChildRecord {
+interface ChildRecord {
   readonly result?: unknown
   readonly error?: TaskError
 }
