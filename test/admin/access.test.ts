@@ -109,6 +109,21 @@ describe('once there are users', () => {
     }
   })
 
+  it('a grant on everything but some names shows nothing of those', async () => {
+    const { url, users, port } = await server()
+    const grants = [{ verbs: ['read' as const], resources: ['*'], except: ['secret*'] }]
+    await users.put('ada', { grants })
+    const headers = { authorization: `Bearer ${await users.addToken('ada')}` }
+    for (const queue of ['mail', 'secret-plans']) await port.declareQueue(queue, {})
+    expect((await call(url, 'GET', '/queues', { headers })).body).toMatchObject({ items: [{ name: 'mail' }] })
+    expect(await (await fetch(`${url}/metrics`, { headers })).text()).not.toMatch(/secret/)
+    const events = await fetch(`${url}/api/v1/events`, { headers })
+    const reader = (events.body as ReadableStream<Uint8Array>).getReader()
+    const { value } = await reader.read()
+    await reader.cancel()
+    expect(new TextDecoder().decode(value)).not.toMatch(/secret/)
+  })
+
   it('an administrator manages them, and no answer or record shows a secret again', async () => {
     const { url, adminToken } = await server({ initAdmin: true })
     const headers = { authorization: `Bearer ${adminToken}` }
