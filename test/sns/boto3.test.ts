@@ -1,6 +1,8 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
+import { verifySignatures } from '../../src/frontends/aws/verify-signature.ts'
+import { systemClock } from '../../src/runtime/clock.ts'
 import { served } from './serving.ts'
 
 const python = ['python3', '/usr/bin/python3'].find(
@@ -53,4 +55,41 @@ it.skipIf(python === undefined)('answers boto3', async () => {
   expect(told.tags).toEqual([{ Key: 'team', Value: 'x' }])
   expect(told.pages).toBe(1)
   expect(told.error).toMatchObject({ Code: 'NotFound', Message: 'Topic does not exist' })
+})
+
+const SIGNED = `
+import boto3, json, sys, urllib.request, urllib.error
+from botocore.config import Config
+def client(name, secret):
+    return boto3.client(name, endpoint_url=sys.argv[1], region_name='us-east-1', aws_access_key_id='KEY',
+                        aws_secret_access_key=secret, config=Config(retries={'max_attempts': 1}))
+sns = client('sns', 'right')
+sns.create_topic(Name='orders')
+url = sns.generate_presigned_url('list_topics', HttpMethod='GET', ExpiresIn=60)
+shown = urllib.request.urlopen(url).read().decode()
+def refused(url):
+    try:
+        return urllib.request.urlopen(url).read().decode()
+    except urllib.error.HTTPError as fault:
+        return fault.code
+try:
+    client('sns', 'wrong').list_topics()
+    code = None
+except Exception as fault:
+    code = fault.response['Error']['Code']
+print(json.dumps({'shown': shown, 'forged': refused(url.replace('ListTopics', 'ListSubscriptions')), 'wrong': code,
+                  'queue': client('sqs', 'right').create_queue(QueueName='mail')['QueueUrl']}))
+`
+
+it.skipIf(python === undefined)('verifies what boto3 signs, in headers and in URLs', async () => {
+  const importer = { name: 'importer', may: () => true }
+  const keys = {
+    configured: () => true,
+    accessKey: (id: string) => (id === 'KEY' ? { secret: 'right', identity: importer } : undefined),
+  }
+  const { endpoint } = await served({ authorize: verifySignatures({ keys, clock: systemClock }) })
+  const { stdout } = await promisify(execFile)(python as string, ['-c', SIGNED, endpoint], { timeout: 25_000 })
+  const told = JSON.parse(stdout)
+  expect(told.shown).toContain('<TopicArn>arn:aws:sns:us-east-1:000000000000:orders</TopicArn>')
+  expect(told).toMatchObject({ forged: 403, wrong: 'SignatureDoesNotMatch', queue: `${endpoint}/000000000000/mail` })
 })
