@@ -174,7 +174,12 @@ class Exchange implements ClientPresence {
       const hangUp = new AbortController()
       this.#hangUp = hangUp
       if (this.#response.destroyed) hangUp.abort()
-      else this.#response.once('close', () => hangUp.abort())
+      else {
+        this.#response.once('close', () => {
+          // It also closes when it was answered, and then nobody listens any more.
+          if (!this.#response.writableEnded) hangUp.abort()
+        })
+      }
     }
     return this.#hangUp.signal
   }

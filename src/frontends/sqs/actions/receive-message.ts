@@ -1,3 +1,4 @@
+import type { ReceiveRequest } from '../../../broker/port.ts'
 import type { Delivery } from '../../../model/message.ts'
 import type { AwsCall } from '../../aws/call.ts'
 import { checkAccess } from '../access.ts'
@@ -54,19 +55,26 @@ async function receive(
     max,
     ...(leaseMs === undefined ? undefined : { lease: { kind: 'clock', leaseMs } as const }),
   }
-  const { direct } = context.port
-  const deliveries =
-    waitMs > 0
-      ? await context.port.receive({ ...request, waitMs }, call.client.signal())
-      : direct === undefined
-        ? await context.port.receive(request)
-        : await direct.kept(direct.lease(request))
+  const deliveries = await lease(context, call, request, waitMs)
   if (call.client.gone && deliveries.length > 0) {
     await context.port.settle(deliveries.map(({ receipt, id }) => ({ receipt, id, how: GIVEN_BACK })))
     return []
   }
   if (attemptId !== undefined) context.attempts.remember(queue.store, attemptId, deliveries)
   return deliveries
+}
+
+/** What is there already needs neither a place in the line nor an eye on the socket; a busy queue's long polls never wait. */
+async function lease(
+  { port }: SqsContext,
+  call: AwsCall,
+  request: ReceiveRequest,
+  waitMs: number,
+): Promise<Delivery[]> {
+  const { direct } = port
+  const present = direct === undefined ? await port.receive(request) : await direct.kept(direct.lease(request))
+  if (present.length > 0 || waitMs === 0) return present
+  return port.receive({ ...request, waitMs }, call.client.signal())
 }
 
 const GIVEN_BACK = { kind: 'release', spend: false } as const
