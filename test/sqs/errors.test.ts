@@ -399,4 +399,19 @@ describe('errors come as the exception of the SDK, with the code of the Query pr
     )
     expect(told.name).toBe('ReceiptHandleIsInvalid')
   })
+
+  it('refuses a short poll over too many messages in flight, where AWS’s limits are on', async () => {
+    const { endpoint, broker } = await servedSqs({ awsLimits: true })
+    const client = sqsClient(endpoint)
+    const { QueueUrl } = await create(client, 'orders')
+    const { QueueUrl: fifoUrl } = await create(client, 'lines.fifo', { FifoQueue: 'true' })
+    await send(client, { QueueUrl })
+    const measure = broker.measure.bind(broker)
+    broker.measure = async (queues) => (await measure(queues)).map((measured) => ({ ...measured, leased: 120_000 }))
+    const told = await failure(receive(client, { QueueUrl }))
+    expect(told).toMatchObject({ name: 'OverLimit', code: 'OverLimit', status: 403, isModelled: true })
+    expect((await receive(client, { QueueUrl: fifoUrl })).Messages).toBeUndefined()
+    broker.measure = measure
+    expect((await receive(client, { QueueUrl })).Messages).toHaveLength(1)
+  })
 })
