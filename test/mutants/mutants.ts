@@ -347,4 +347,104 @@ export const mutants: readonly Mutant[] = [
     replace: 'messages.filter(() => true)',
     caughtBy: { file: 'test/import/import-sqs.test.ts', test: 'deletes at the source only what is durable here' },
   },
+  {
+    name: 'tasks: a schedule fires whoever else has fired',
+    file: 'src/tasks/schedules/firing.ts',
+    find: 'value: encodeSchedule(record), expect },',
+    replace: 'value: encodeSchedule(record) },',
+    caughtBy: {
+      file: 'test/tasks/schedules/schedules.test.ts',
+      test: 'is fired exactly once by however many processes',
+    },
+  },
+  {
+    name: 'tasks: a schedule fires a second early',
+    file: 'src/tasks/schedules/scheduler.ts',
+    find: 'const nowMs = this.#clock.wallMs()\n    const first = this.#looks',
+    replace: 'const nowMs = this.#clock.wallMs() + 1_000\n    const first = this.#looks',
+    caughtBy: {
+      file: 'test/tasks/schedules/schedules.test.ts',
+      test: 'sends to its queue at each instant, never early',
+    },
+  },
+  {
+    name: 'tasks: a fan-out starts more than it may',
+    file: 'src/tasks/flows/progression.ts',
+    find: 'nodes.slice(0, concurrency).entries()',
+    replace: 'nodes.slice(0, concurrency * 2).entries()',
+    caughtBy: {
+      file: 'test/tasks/flows/flows.test.ts',
+      test: 'runs so many at a time',
+    },
+  },
+  {
+    name: 'tasks: children that a step adds are not waited for',
+    file: 'src/tasks/flows/progression.ts',
+    find: 'this.#count(around, composite, 1 - child.added.length),',
+    replace: 'this.#count(around, composite, 1),',
+    caughtBy: {
+      file: 'test/tasks/flows/flows.test.ts',
+      test: 'takes children that a step adds while it runs',
+    },
+  },
+  {
+    name: 'tasks: a retried child counts twice',
+    file: 'src/tasks/flows/flow-run.ts',
+    find: '      ...this.#uncounted(value.counted),\n      ...steps,',
+    replace: '      ...steps,',
+    caughtBy: {
+      file: 'test/tasks/flows/flows.test.ts',
+      test: 'is counted once, however often it is retried',
+    },
+  },
+  {
+    name: 'tasks: a step of a stopped workflow begins',
+    file: 'src/tasks/executor.ts',
+    find: '(stopped ? this.#end(run, this.#cancelled(run)) : this.#admitDelivery(run))',
+    replace: '(stopped ? this.#admitDelivery(run) : this.#admitDelivery(run))',
+    caughtBy: {
+      file: 'test/tasks/flows/flows.test.ts',
+      test: 'fails it at once: what runs is told, what waits does not begin',
+    },
+  },
+  {
+    name: 'tasks: silent ends are not counted',
+    file: 'src/tasks/verdict.ts',
+    find: 'silent: Math.max(0, before - failed)',
+    replace: 'silent: 0',
+    caughtBy: {
+      file: 'test/tasks/outcomes.test.ts',
+      test: 'is dead after undefined silent ends, beside its ordinary failures',
+    },
+  },
+  {
+    name: 'tasks: failures while a breaker is open spend attempts',
+    file: 'src/tasks/executor.ts',
+    find: "return isDown ? { kind: 'snoozed', delayMs: 0 } : verdict",
+    replace: "return isDown && run.ended ? { kind: 'snoozed', delayMs: 0 } : verdict",
+    caughtBy: {
+      file: 'test/tasks/limits/limits.test.ts',
+      test: 'parks the queue, probes with one task at growing intervals, and lets all through when the vendor is back',
+    },
+  },
+  {
+    name: 'tasks: a pause by hand ends with a breaker',
+    file: 'src/tasks/limits/breakers.ts',
+    find: 'const byHand = await isQueuePaused(this.#port, queue)',
+    replace: 'const byHand = (await isQueuePaused(this.#port, queue)) && false',
+    caughtBy: {
+      file: 'test/tasks/limits/limits.test.ts',
+      test: 'is known to a worker that starts while it is open, and leaves a pause by hand alone',
+    },
+  },
+  {
+    name: 'tasks: an isolate that is deaf to its signal lives on',
+    file: 'src/tasks/executor.ts',
+    find: 'if (run.task?.options.isolate !== undefined) this.#parts.isolation.abandon(run)\n',
+    replace: '',
+    caughtBy: {
+      file: 'test/tasks/isolation/isolation.test.ts',
+      test: 'hears a cancel, and is ended when it is deaf to it',
+    },
+  },
 ]

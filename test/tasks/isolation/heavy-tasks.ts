@@ -1,5 +1,5 @@
 /** Handlers of the isolation tests: run in threads and processes, so what they did is told through files. */
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, writeFileSync } from 'node:fs'
 import { threadId } from 'node:worker_threads'
 import { PermanentFailure, task } from 'spindle-mq'
 import { z } from 'zod'
@@ -24,6 +24,7 @@ const handler = {
     { file, ms, how }: z.output<typeof input>,
     ctx: import('spindle-mq').TaskContext,
   ): Promise<{ where: string; pid: number; aborted?: string }> {
+    if (how === 'block') writeFileSync(`${file}.pid`, String(process.pid))
     appendFileSync(file, `${ctx.attempt}\n`)
     const where = threadId === 0 ? 'main' : 'thread'
     if (how === 'exit') process.exit(7)

@@ -25,6 +25,14 @@ afterEach(async () => {
 
 const attempts = (name: string): Promise<string> => readFile(join(folder, name), 'utf8')
 
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
 describe.each([
   ['thread', inThread, smallThread],
   ['process', inProcess, smallProcess],
@@ -105,6 +113,8 @@ describe.each([
     await started('blocks')
     await deaf.cancel()
     await expect(deaf.result()).rejects.toMatchObject({ code: 'task-cancelled' })
+    const pid = Number(await attempts('blocks.pid'))
+    if (kind === 'process') await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false)
     await lives(worker)
   })
 

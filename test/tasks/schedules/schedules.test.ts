@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { decodeBody, decodeHead } from '../../../src/model/content.ts'
 import { task } from '../../../src/tasks/index.ts'
-import { gate, type Rig, rig } from '../rig.ts'
+import { gate, type Rig, rig, sleep } from '../rig.ts'
 
 const MINUTE = 60_000
 let on: Rig
@@ -100,7 +100,13 @@ describe('a schedule', () => {
     for (const client of [on.tasks, ...others]) {
       await client.schedule('shared', { queue: 'reports', body: 1, everyMs: 1_000 })
     }
-    await on.clock.advance(20_000)
+    // All of them have read the record before the first one commits.
+    const transact = on.port.transact.bind(on.port)
+    on.port.transact = async (...call) => {
+      await sleep(on.clock, 5)
+      return transact(...call)
+    }
+    await on.clock.advance(20_500)
     const instants = (await fired()).map(({ atMs }) => atMs)
     expect(instants).toEqual(Array.from({ length: 20 }, (_, i) => (i + 1) * 1_000))
   })
