@@ -179,6 +179,11 @@ describe('a restart', () => {
     await channel.assertQueue('transient', { durable: false })
     await channel.assertQueue('own', { exclusive: true })
     await channel.assertExchange('passing', 'fanout', { durable: false })
+    // Deleted and made anew by another protocol: it is not AMQP's transient queue any more.
+    await channel.assertQueue('reborn', { durable: false })
+    await stored.broker.deleteQueue('reborn')
+    await stored.broker.declareQueue('reborn', {})
+    await channel.assertQueue('reborn', { durable: true })
     await channel.assertExchange('staying', 'topic', { internal: true })
     for (const queue of ['durable', 'transient']) channel.sendToQueue(queue, Buffer.from('x'), { headers: { a: 1 } })
     await channel.waitForConfirms()
@@ -196,6 +201,7 @@ describe('a restart', () => {
     const again = await after.connection.createChannel()
     expect(await again.assertQueue('durable')).toMatchObject({ messageCount: 1 })
     expect(((await again.get('durable')) as GetMessage).properties.headers).toEqual({ a: 1 })
+    await again.assertQueue('reborn', { durable: true })
     await again.assertExchange('staying', 'topic', { internal: true })
     for (const ask of [
       () => after.connection.createChannel().then((c) => refused(c, c.checkQueue('transient'))),

@@ -315,7 +315,7 @@ describe('every truncation of a session', () => {
     const { port, listener, broker } = await servedAmqp()
     const stillThere = await witness(port)
     const script = await recorded(port)
-    for (let cut = 1; cut < script.length; cut += script.length > 1_500 ? 2 : 1) {
+    for (let cut = 1; cut < script.length; cut++) {
       const client = new WireClient(port)
       client.bytes(script.subarray(0, cut))
       if (cut % 5 === 0 && cut >= PROTOCOL_HEADER.length) await client.hear('connection.').catch(() => {})

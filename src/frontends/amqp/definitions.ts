@@ -3,7 +3,7 @@
  *   spindle/amqp/queue/NAME   JSON { durable, autoDelete, owner?, arguments: base64 of the table }
  * Exchanges carry theirs in `attributes.amqp`: { type, durable, internal, arguments }.
  */
-import type { ExchangeKind, ExchangeSettings, Port, StoredRecord } from '../../broker/port.ts'
+import type { ExchangeKind, ExchangeSettings, Port, QueueMeasure, StoredRecord } from '../../broker/port.ts'
 import { ByteReader } from '../../wire/amqp/byte-reader.ts'
 import { ByteWriter } from '../../wire/amqp/byte-writer.ts'
 import { EMPTY_TABLE, type FieldTable, readTable, writeTable } from '../../wire/amqp/field-table.ts'
@@ -46,6 +46,15 @@ function decodeQueue({ value }: StoredRecord): QueueDefinition {
     owner: typeof fields['owner'] === 'string' ? fields['owner'] : undefined,
     arguments: decodeTable(fields['arguments']),
   }
+}
+
+/**
+ * Is the queue that is there the one that was recorded? One that another protocol deleted and made anew is not: it outlives the broker
+ * and its connections where the recorded one did not.
+ */
+export function stillIs({ durable, owner }: QueueDefinition, { policy, lifetime }: QueueMeasure): boolean {
+  if (!durable && policy.durability === 'durable') return false
+  return owner === undefined || lifetime.kind === 'holder'
 }
 
 /** Every queue that AMQP clients declared, also those that have gone since. */

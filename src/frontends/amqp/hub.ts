@@ -8,7 +8,7 @@ import type { Random } from '../../runtime/random.ts'
 import { BufferPool } from '../../wire/amqp/buffer-pool.ts'
 import { textOf } from '../../wire/amqp/field-table.ts'
 import type { AmqpLimits } from './amqp-limits.ts'
-import { allQueues, queueKey } from './definitions.ts'
+import { allQueues, queueKey, stillIs } from './definitions.ts'
 import { ExchangeCache } from './exchanges.ts'
 import { PolicyBook } from './policies/policy-book.ts'
 import { type QueueDefinition, wholeOf } from './queue-arguments.ts'
@@ -149,7 +149,10 @@ export class Hub {
   async #dropTransient(): Promise<void> {
     const { port } = this.parts
     for await (const { queue, definition } of allQueues(port)) {
-      if (!definition.durable || definition.owner !== undefined) await this.deleteQueue(queue)
+      const [measured] = await port.measure([queue])
+      if (measured === undefined || !stillIs(definition, measured)) {
+        await port.transact([{ kind: 'record', key: queueKey(queue), value: null }])
+      } else if (!definition.durable || definition.owner !== undefined) await this.deleteQueue(queue)
     }
     for (const { exchange, settings } of await port.listExchanges()) {
       const amqp = settings.attributes['amqp'] as { readonly durable?: unknown } | undefined

@@ -5,7 +5,7 @@ import type { Arguments } from '../../wire/amqp/methods.ts'
 import { checkAccess } from './access.ts'
 import { bindingWords } from './binding-words.ts'
 import type { Channel, Handlers } from './channel.ts'
-import { encodeQueue, queueKey, readQueue } from './definitions.ts'
+import { encodeQueue, queueKey, readQueue, stillIs } from './definitions.ts'
 import { refusedDefault } from './exchange-methods.ts'
 import { AmqpFault, notFound, preconditionFailed, resource } from './fault.ts'
 import { refuseReserved, storeName } from './names.ts'
@@ -56,7 +56,9 @@ async function lookUp({ hub, vhost }: Session, name: string): Promise<FoundQueue
   const stored = storeName(vhost, name)
   const [measured] = await port.measure([stored])
   if (measured === undefined) return undefined
-  return { stored, name, definition: (await readQueue(port, stored)) ?? PLAIN_DEFINITION, ready: measured.ready }
+  const recorded = await readQueue(port, stored)
+  const definition = recorded !== undefined && stillIs(recorded, measured) ? recorded : PLAIN_DEFINITION
+  return { stored, name, definition, ready: measured.ready }
 }
 
 function refuseForeign({ owner, vhost }: Session, { definition, name }: FoundQueue): void {
