@@ -81,7 +81,7 @@ export type CompositeRecord =
     }
 
 /** What a child of a group came to. */
-interface ChildRecord {
+export interface ChildRecord {
   readonly result?: unknown
   readonly error?: TaskError
 }

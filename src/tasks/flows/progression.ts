@@ -21,6 +21,7 @@ import { CHILDREN_MAX } from './build.ts'
 import type { FlowNode, StepNode } from './flow.ts'
 import {
   addedIndex,
+  type ChildRecord,
   type CompositeRecord,
   childPath,
   decode,
@@ -304,10 +305,10 @@ export class Progression {
     return [counter, ...(await this.fail(place, { ...first, message }))]
   }
 
-  async #children({ id, path }: FlowPlace): Promise<{ result?: unknown; error?: TaskError }[]> {
+  async #children({ id, path }: FlowPlace): Promise<ChildRecord[]> {
     // Children, not their children: those have a further dot.
     const prefix = partKey(id, 'r', path === '' ? '' : `${path}.`)
-    const children: { result?: unknown; error?: TaskError }[] = []
+    const children: ChildRecord[] = []
     let after: string | undefined
     for (;;) {
       const records = await this.#port.scan(prefix, { limit: 1_000, ...(after === undefined ? {} : { after }) })
