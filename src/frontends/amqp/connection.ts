@@ -239,8 +239,9 @@ export class Connection implements Session, Opening {
 
   /** A fault that has no frame to blame: of a publish that was answered later, say. */
   failChannel(number: number, error: unknown, method: MethodName): void {
-    this.#method = methodId(method)
-    this.#refuse(this.#channels.get(number), error)
+    const channel = this.#channels.get(number)
+    if (channel !== undefined) channel.method = methodId(method)
+    this.#refuse(channel, error)
     this.flushSoon()
   }
 
@@ -313,7 +314,6 @@ export class Connection implements Session, Opening {
     try {
       return channel.frame(type, bytes, start, end)
     } catch (error) {
-      this.#method = channel.method
       this.#refuse(channel, error)
       return undefined
     }
@@ -390,6 +390,7 @@ export class Connection implements Session, Opening {
   /** A fault of a frame: closes its channel, or the connection. */
   #refuse(channel: Channel | undefined, error: unknown): void {
     const fault = error instanceof WireError ? error : faultOf(error)
+    if (channel !== undefined) this.#method = channel.method
     if (fault instanceof WireError || fault.closes === 'connection' || channel === undefined) {
       this.#fail(fault)
       return
