@@ -51,6 +51,8 @@ export interface UserFields {
   readonly grants?: readonly Grant[]
   /** null: the user has none. */
   readonly password?: string | null
+  /** In place of `password`: RabbitMQ's salted hash of it, base64, as `definitions.json` has it. */
+  readonly passwordHash?: string
   readonly accessKeys?: readonly AccessKey[]
   /** At least 16 characters each. Only their hashes are kept. */
   readonly tokens?: readonly string[]
@@ -151,7 +153,7 @@ export class StoredUsers implements Users {
 
   async put(name: string, fields: UserFields): Promise<UserView> {
     validateName('user', name)
-    const { tags, grants, accessKeys, tokens, password } = fields
+    const { tags, grants, accessKeys, tokens, password, passwordHash } = fields
     const given = {
       ...(tags === undefined ? {} : { tags: validateTags(tags) }),
       ...(grants === undefined ? {} : { grants: validateGrants(grants) }),
@@ -159,9 +161,11 @@ export class StoredUsers implements Users {
       ...(tokens === undefined ? {} : { tokenHashes: validateTokens(tokens).map(hashOf) }),
     }
     if (password !== undefined && password !== null) validatePassword(password)
+    const imported = passwordHash === undefined ? undefined : await this.#passwords.import(passwordHash)
     return this.#change(name, async (user) => ({
       ...(user ?? { name, tags: [], grants: [], password: null, accessKeys: [], tokenHashes: [] }),
       ...given,
+      ...(imported === undefined ? {} : { password: imported }),
       ...(password === undefined ? {} : { password: await this.#passwordHash(password, user) }),
     }))
   }

@@ -20,6 +20,8 @@ export interface Grant {
   readonly verbs: readonly AccessVerb[]
   /** Names in which `*` stands for any run of characters, also an empty one; other characters for themselves. */
   readonly resources: readonly string[]
+  /** Patterns of names that it does not reach, though `resources` do. Default none. */
+  readonly except?: readonly string[]
 }
 
 /** Somebody who proved who they are. */
@@ -43,8 +45,10 @@ export function identityOf(user: { name: string; tags: readonly string[]; grants
 
 function isGranted(grants: readonly Grant[], verb: AccessVerb, resource: string): boolean {
   return grants.some(
-    ({ verbs, resources }) =>
-      (verbs.includes(verb) || verbs.includes('admin')) && resources.some((pattern) => matchesGlob(pattern, resource)),
+    ({ verbs, resources, except = [] }) =>
+      (verbs.includes(verb) || verbs.includes('admin')) &&
+      resources.some((pattern) => matchesGlob(pattern, resource)) &&
+      !except.some((pattern) => matchesGlob(pattern, resource)),
   )
 }
 
@@ -84,17 +88,22 @@ export function validateGrants(value: unknown, field = 'grants'): readonly Grant
   return list(value, field, GRANTS_MAX).map((grant, index) => {
     const place = `${field}[${index}]`
     if (typeof grant !== 'object' || grant === null) throw invalid(place, 'must be { verbs, resources }')
-    const { verbs, resources } = grant as { verbs?: unknown; resources?: unknown }
+    const { verbs, resources, except } = grant as { verbs?: unknown; resources?: unknown; except?: unknown }
     return {
       verbs: list(verbs, `${place}.verbs`, ACCESS_VERBS.length).map((verb, at) => {
         if (ACCESS_VERBS.includes(verb as AccessVerb)) return verb as AccessVerb
         throw invalid(`${place}.verbs[${at}]`, `must be one of ${ACCESS_VERBS.join(', ')}`)
       }),
-      resources: list(resources, `${place}.resources`, GRANTS_MAX).map((pattern, at) => {
-        validateName(`${place}.resources[${at}]`, pattern)
-        return pattern
-      }),
+      resources: patterns(resources, `${place}.resources`),
+      ...(except === undefined ? {} : { except: patterns(except, `${place}.except`) }),
     }
+  })
+}
+
+function patterns(value: unknown, field: string): readonly string[] {
+  return list(value, field, GRANTS_MAX).map((pattern, at) => {
+    validateName(`${field}[${at}]`, pattern)
+    return pattern
   })
 }
 

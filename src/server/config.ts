@@ -161,6 +161,7 @@ const user: Check<UserFields> = optionalFields<UserFields>({
   tags: (value, field) => validateTags(value, field),
   grants: (value, field) => validateGrants(value, field),
   password: text,
+  passwordHash: text,
   accessKeys: listOf(
     required(optionalFields<{ id: string; secret: string }>({ id: text, secret: text }), 'id', 'secret'),
     20,

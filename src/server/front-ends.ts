@@ -3,11 +3,12 @@ import type { Port } from '../broker/port.ts'
 import type { Users } from '../broker/users.ts'
 import { adminFrontend } from '../frontends/admin/admin-frontend.ts'
 import { listenAmqp } from '../frontends/amqp/listen.ts'
+import type { Registry } from '../frontends/amqp/registry.ts'
 import { awsFrontend } from '../frontends/aws/aws-frontend.ts'
 import { verifySignatures } from '../frontends/aws/verify-signature.ts'
+import { managementFrontend } from '../frontends/management/management-frontend.ts'
 import { type SnsService, snsService } from '../frontends/sns/sns-service.ts'
 import { openSqs } from '../frontends/sqs/sqs-service.ts'
-import { SpindleError } from '../model/errors.ts'
 import { defaultLimits } from '../model/limits.ts'
 import { outboundHttp } from '../runtime/outbound-http.ts'
 import { forPrograms } from './for-programs.ts'
@@ -40,9 +41,6 @@ interface Opened extends Listening {
 /** All of them listen, or it rejects and none does. */
 export async function frontEnds(settings: ServeSettings, parts: FrontEndParts): Promise<FrontEnds> {
   const { allowedHosts, ports, amqpPort, managementPort } = settings
-  if (managementPort !== null) {
-    throw new SpindleError('invalid-argument', 'managementPort must be off: this version has no management API')
-  }
   const { port, clock, version } = parts
   const readiness = new Readiness({ port, clock })
   const admin = adminFrontend({ ...parts, allowedHosts, processFigures: () => processFigures(version) })
@@ -58,7 +56,15 @@ export async function frontEnds(settings: ServeSettings, parts: FrontEndParts): 
   }
   try {
     for (const wanted of ports) opened.push(await http(wanted, { handler, settings, parts }))
-    if (amqpPort !== null) opened.push(await amqp(amqpPort, { settings, parts }))
+    let registry: Registry | undefined
+    if (amqpPort !== null) {
+      const listener = await amqp(amqpPort, { settings, parts })
+      registry = listener.registry
+      opened.push(listener)
+    }
+    if (managementPort !== null) {
+      opened.push(await management(managementPort, { settings, parts, registry, opened }))
+    }
     await aws.sns.start()
   } catch (fault) {
     await close(0)
@@ -81,7 +87,7 @@ async function http(
 async function amqp(
   wanted: number,
   { settings, parts }: { settings: ServeSettings; parts: FrontEndParts },
-): Promise<Opened> {
+): Promise<Opened & { readonly registry: Registry }> {
   const { host, tls, insecure, limits } = settings
   const secure = tls === undefined ? {} : { tls: { cert: Buffer.from(tls.cert), key: Buffer.from(tls.key) } }
   try {
@@ -93,11 +99,44 @@ async function amqp(
       insecure,
       ...secure,
     })
-    const { address } = listener
+    const { address, registry } = listener
     const url = urlOf(tls === undefined ? 'amqp' : 'amqps', { address: address.host, port: address.port })
-    return { kind: 'amqp', url, close: (drainMs) => listener.close({ drainMs }) }
+    return { kind: 'amqp', url, registry, close: (drainMs) => listener.close({ drainMs }) }
   } catch (cause) {
     throw listenFault(cause, `${host}:${wanted}`)
+  }
+}
+
+async function management(
+  wanted: number,
+  {
+    settings,
+    parts,
+    registry,
+    opened,
+  }: {
+    readonly settings: ServeSettings
+    readonly parts: FrontEndParts
+    readonly registry: Registry | undefined
+    readonly opened: readonly Listening[]
+  },
+): Promise<Opened> {
+  const { insecure, allowedHosts } = settings
+  const listeners = () =>
+    opened.map(({ kind, url }) => {
+      const { hostname, port } = new URL(url)
+      return { protocol: kind === 'management' ? 'http' : kind, host: hostname, port: Number(port) }
+    })
+  const front = managementFrontend({ ...parts, registry, insecure, listeners })
+  const handler = forPrograms(front.handle, allowedHosts)
+  const { url, close } = await http(wanted, { handler, settings, parts })
+  return {
+    kind: 'management',
+    url,
+    async close(drainMs) {
+      await close(drainMs)
+      front.close()
+    },
   }
 }
 

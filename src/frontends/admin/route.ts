@@ -43,30 +43,32 @@ export function ok(body: unknown): AdminAnswer {
 
 export const NO_CONTENT: AdminAnswer = { status: 204 }
 
-interface Node {
-  readonly literal: Map<string, Node>
-  parameter: { readonly name: string; readonly node: Node } | undefined
-  readonly routes: Map<string, Route>
+interface Node<R> {
+  readonly literal: Map<string, Node<R>>
+  parameter: { readonly name: string; readonly node: Node<R> } | undefined
+  readonly routes: Map<string, R>
 }
 
-export interface Found {
-  readonly route: Route
+export interface Found<R> {
+  readonly route: R
   readonly names: ReadonlyMap<string, string>
 }
 
 /** Throws `HttpFault` 400, 404 or 405. */
-export function router(routes: readonly Route[]): (method: string, path: string) => Found {
-  const root = node()
+export function router<R extends { readonly method: string; readonly path: string }>(
+  routes: readonly R[],
+): (method: string, path: string) => Found<R> {
+  const root = node<R>()
   for (const route of routes) {
     let at = root
     for (const segment of route.path.slice(1).split('/')) at = step(at, segment)
     at.routes.set(route.method, route)
   }
   return (method, path) => {
-    let at: Node | undefined = root
+    let at: Node<R> | undefined = root
     const names = new Map<string, string>()
     for (const segment of path.slice(1).split('/')) {
-      const next: Node | undefined = at.literal.get(segment)
+      const next: Node<R> | undefined = at.literal.get(segment)
       if (next === undefined && at.parameter !== undefined) names.set(at.parameter.name, decoded(segment))
       at = next ?? at.parameter?.node
       if (at === undefined) throw new HttpFault(404, `There is no ${path.slice(0, 200)} in this API.`)
@@ -79,16 +81,16 @@ export function router(routes: readonly Route[]): (method: string, path: string)
   }
 }
 
-function node(): Node {
+function node<R>(): Node<R> {
   return { literal: new Map(), parameter: undefined, routes: new Map() }
 }
 
-function step(at: Node, segment: string): Node {
+function step<R>(at: Node<R>, segment: string): Node<R> {
   if (segment.startsWith(':')) {
-    at.parameter ??= { name: segment.slice(1), node: node() }
+    at.parameter ??= { name: segment.slice(1), node: node<R>() }
     return at.parameter.node
   }
-  const next = at.literal.get(segment) ?? node()
+  const next = at.literal.get(segment) ?? node<R>()
   at.literal.set(segment, next)
   return next
 }
