@@ -106,6 +106,29 @@ describe('a queue that orders by group', () => {
   })
 })
 
+describe('what another protocol deletes', () => {
+  it('is missed by who publishes to it, and its consumers are told in time', async () => {
+    const { url, broker, clock } = await servedAmqp()
+    const { connection } = await connected(url)
+    const channel = await connection.createConfirmChannel()
+    await channel.assertExchange('e', 'fanout')
+    await channel.assertQueue('q')
+    channel.publish('e', '', Buffer.from('x'))
+    await channel.waitForConfirms()
+    const cancelled = new Promise<unknown>((resolve) => {
+      void connection.createChannel().then((other) => other.consume('q', resolve))
+    })
+    await until(async () => (await channel.checkQueue('q')).consumerCount === 1)
+    await broker.deleteQueue('q')
+    await clock.advance(20_000)
+    expect(await cancelled).toBeNull()
+    await broker.deleteExchange('e')
+    const error = new Promise<Error>((resolve) => channel.once('error', resolve))
+    channel.publish('e', '', Buffer.from('x'))
+    expect((await error).message).toMatch(/404.*NOT_FOUND - no exchange 'e' in vhost '\/'/)
+  })
+})
+
 describe('virtual hosts', () => {
   it('have names of their own', async () => {
     const { url, broker } = await servedAmqp()

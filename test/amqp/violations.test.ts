@@ -254,6 +254,16 @@ describe('logging in', () => {
     expect(await login(port, 'AMQPLAIN', 'nonsense')).toMatch(/403/)
   })
 
+  it('can be renewed, for as long as the new secret is right', async () => {
+    const { port, users } = await servedAmqp()
+    const client = await new WireClient(port).open()
+    client.send(0, 'connection.update-secret', { newSecret: 'guest', reason: 'it is time' })
+    await client.hear('connection.update-secret-ok')
+    await users.put('guest', { password: 'changed', grants: [] })
+    client.send(0, 'connection.update-secret', { newSecret: 'guest', reason: 'again' })
+    await expect(client.hear('connection.update-secret-ok')).rejects.toThrow(/530 NOT_ALLOWED - New secret was refused/)
+  })
+
   it('does not open a virtual host that is not there', async () => {
     const { port } = await servedAmqp()
     await expect(new WireClient(port).open(1, 'nowhere')).rejects.toThrow(/530 NOT_ALLOWED - vhost nowhere not found/)
