@@ -6,7 +6,11 @@ import type { ReadableStream as NodeReadableStream } from 'node:stream/web'
 import { problemResponse } from './problem.ts'
 import type { FetchHandler } from './task-handler.ts'
 
-/** For `createServer(toNodeListener(handler))`. A client that hangs up ends the response's stream. */
+/**
+ * For `createServer(toNodeListener(handler))`, and as Connect-style middleware (Express, NestJS): there the path is the one
+ * that the client asked for, wherever it is mounted, and a body that a parser has read already is taken from it. A client that
+ * hangs up ends the response's stream.
+ */
 export function toNodeListener(handler: FetchHandler): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     exchange(handler, request, response).catch((fault: unknown) => response.destroy(fault as Error))
@@ -29,22 +33,41 @@ async function exchange(handler: FetchHandler, incoming: IncomingMessage, outgoi
 
 /** undefined for what the fetch API cannot express, such as TRACE or a request line without a path. */
 function requestOf(incoming: IncomingMessage): Request | undefined {
-  const { method = 'GET', url = '' } = incoming
-  if (!url.startsWith('/')) return undefined
+  const { method = 'GET', url = '', originalUrl = url, body } = incoming as IncomingMessage & Connected
+  if (!originalUrl.startsWith('/')) return undefined
   const headers = new Headers()
   for (const [name, value] of Object.entries(incoming.headersDistinct)) {
     for (const one of value ?? []) headers.append(name, one)
   }
+  // What a parser has read may have been shorter or longer on the wire, as with gzip.
+  const parsed = incoming.readableDidRead && body !== undefined
+  if (parsed) headers.delete('content-length')
   const hasBody = method !== 'GET' && method !== 'HEAD'
   try {
-    return new Request(`http://localhost${url}`, {
+    return new Request(`http://localhost${originalUrl}`, {
       method,
       headers,
-      ...(hasBody ? { body: Readable.toWeb(incoming) as NodeReadableStream<Uint8Array>, duplex: 'half' as const } : {}),
+      ...(hasBody ? { body: parsed ? textOf(body) : streamOf(incoming), duplex: 'half' as const } : {}),
     } as RequestInit)
   } catch {
     return undefined
   }
+}
+
+/** What Connect's middleware adds to a request. */
+interface Connected {
+  /** The path before a mount point was cut off. */
+  readonly originalUrl?: string
+  /** Of a body parser: a value from JSON, a text or bytes. */
+  readonly body?: unknown
+}
+
+function textOf(body: unknown): string | Uint8Array {
+  return typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body)
+}
+
+function streamOf(incoming: IncomingMessage): NodeReadableStream<Uint8Array> {
+  return Readable.toWeb(incoming) as NodeReadableStream<Uint8Array>
 }
 
 async function sendBody(body: Response['body'], outgoing: ServerResponse): Promise<void> {
