@@ -18,6 +18,10 @@ export interface QueuePolicy {
   readonly delayMs: number
   /** Life of a waiting message that names none; then it dies of `expired`. null: for ever. Default null. A leased one is judged when its lease ends. */
   readonly ttlMs: number | null
+  /** The most that a message may live here, whatever it names. null: no cap. Default null. */
+  readonly ttlMsMax: number | null
+  /** The highest priority that a message gets by its append here; one that names a higher one gets this. 0: they are all alike. null: no cap. Default null. */
+  readonly priorityMax: number | null
   /** What an expired message becomes: dropped, or treated like any other death. Default `drop`. */
   readonly onExpired: 'drop' | 'die'
   /** Messages that it may hold, of those that `lengthCounts` names. null: no cap. Default null. */
@@ -102,6 +106,8 @@ export const defaultPolicy: QueuePolicy = {
   dedup: { kind: 'none' },
   delayMs: 0,
   ttlMs: null,
+  ttlMsMax: null,
+  priorityMax: null,
   onExpired: 'drop',
   lengthMax: null,
   lengthBytesMax: null,
@@ -114,4 +120,11 @@ export const defaultPolicy: QueuePolicy = {
   durability: 'durable',
   doneMax: null,
   failedEventsTo: [],
+}
+
+/** The life of a message that arrives in a queue with these rules, ms; null: for ever. `ttlMs`: what it names. */
+export function lifeUnder({ ttlMs: byDefault, ttlMsMax }: QueuePolicy, ttlMs: number | undefined): number | null {
+  const named = ttlMs ?? byDefault
+  if (ttlMsMax === null) return named
+  return named === null ? ttlMsMax : Math.min(named, ttlMsMax)
 }

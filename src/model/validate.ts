@@ -60,6 +60,8 @@ const checks: Record<keyof QueuePolicy, Check> = {
   delayMs: duration(0),
   // At least 1: a queue whose arrivals expire at once and dead-letter on would never come to rest.
   ttlMs: orNull(duration(1)),
+  ttlMsMax: orNull(duration(1)),
+  priorityMax: orNull(count(0)),
   onExpired: oneOf('drop', 'die'),
   lengthMax: orNull(count(0)),
   lengthBytesMax: orNull(count(0)),

@@ -98,14 +98,37 @@ describe('queues', () => {
     expect(await channel.checkQueue('reject')).toMatchObject({ messageCount: 1 })
   })
 
-  it('serve higher priorities first', async () => {
+  it.each([
+    ['serve higher priorities first, up to the highest they know', { maxPriority: 8 }, ['9', '200', '5', '1']],
+    ['do not know priorities unless they were declared with them', {}, ['1', '9', '5', '200']],
+  ] as const)('%s', async (_, options, served) => {
     const { channel } = await opened()
-    await channel.assertQueue('p', { maxPriority: 10 })
-    for (const priority of [1, 9, 5]) channel.sendToQueue('p', Buffer.from(`${priority}`), { priority })
+    await channel.assertQueue('p', options)
+    for (const priority of [1, 9, 5, 200]) channel.sendToQueue('p', Buffer.from(`${priority}`), { priority })
     await channel.waitForConfirms()
-    const order = []
-    for (let i = 0; i < 3; i++) order.push(((await channel.get('p', { noAck: true })) as GetMessage).content.toString())
-    expect(order).toEqual(['9', '5', '1'])
+    const order: string[] = []
+    for (let i = 0; i < 4; i++) {
+      const message = (await channel.get('p', { noAck: true })) as GetMessage
+      // What a client said is what its consumers hear, whatever it came to.
+      expect(message.properties.priority).toBe(Number(message.content))
+      order.push(message.content.toString())
+    }
+    expect(order).toEqual(served)
+  })
+
+  it('keep a message for the smaller of their time and its own', async () => {
+    const { channel, clock, broker } = await opened()
+    await channel.assertQueue('t', { messageTtl: 5_000 })
+    channel.sendToQueue('t', Buffer.from('longer'), { expiration: '60000' })
+    channel.sendToQueue('t', Buffer.from('shorter'), { expiration: '2000' })
+    await channel.waitForConfirms()
+    const ready = async () => (await broker.measure(['t']))[0]?.ready
+    await clock.advance(2_000)
+    expect(await ready()).toBe(1)
+    await clock.advance(2_999)
+    expect(await ready()).toBe(1)
+    await clock.advance(1)
+    expect(await ready()).toBe(0)
   })
 
   it.each([

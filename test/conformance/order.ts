@@ -17,6 +17,27 @@ export function orderSuite(make: MakeEngine): void {
       expect(await s.takeBodies(10)).toEqual(['c', 'b', 'd', 'a', 'e'])
     })
 
+    it('knows no priority above the cap', async () => {
+      const s = await Subject.with(make, { priorityMax: 5 })
+      for (const [body, priority] of [
+        ['a', 5],
+        ['b', 9],
+        ['c', 4],
+        ['d', 255],
+      ] as const) {
+        await s.send(body, { priority })
+      }
+      expect(await s.takeBodies(10)).toEqual(['a', 'b', 'd', 'c'])
+      await s.declare('flat', { priorityMax: 0 })
+      for (const [body, priority] of [
+        ['a', 0],
+        ['b', 9],
+      ] as const) {
+        await s.send(body, { priority }, 'flat')
+      }
+      expect(await s.bodies(['ready'], 'flat')).toEqual(['a', 'b'])
+    })
+
     it('returns an expired lease to its place', async () => {
       const s = await Subject.with(make)
       for (const body of ['a', 'b', 'c']) await s.send(body)

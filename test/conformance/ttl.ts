@@ -23,6 +23,23 @@ export function ttlSuite(make: MakeEngine): void {
       expect(await s.bodies(['ready'])).toEqual(['own'])
     })
 
+    it('is no longer than the cap, whatever the message or the queue names', async () => {
+      const s = await Subject.with(make, { ttlMsMax: 500, onDeath: { kind: 'deadLetter', queue: 'dlq' } })
+      await s.declare('dlq', { ttlMsMax: 700 })
+      await s.send('unnamed')
+      await s.send('longer', { ttlMs: 800 })
+      await s.send('shorter', { ttlMs: 300 })
+      await s.send('dies', { priority: 1 })
+      await s.bury(await s.takeOne())
+      await s.clock.advance(300)
+      expect(await s.bodies(['ready'])).toEqual(['unnamed', 'longer'])
+      await s.clock.advance(200)
+      expect(await s.bodies(['ready'])).toEqual([])
+      expect(await s.bodies(['ready'], 'dlq')).toEqual(['dies'])
+      await s.clock.advance(200)
+      expect(await s.bodies(['ready'], 'dlq')).toEqual([])
+    })
+
     it('starts at the append and ends a delay', async () => {
       const s = await Subject.with(make)
       await s.send('a', { ttlMs: 500, delayMs: 1_000 })

@@ -31,8 +31,8 @@ export const policies: Readonly<Record<QueueName, readonly [Partial<QueuePolicy>
   ],
   ordered: [
     { groups: { kind: 'ordered' }, leaseMs: 100, attemptsMax: 2, onDeath: toDlq },
-    { groups: { kind: 'ordered' }, leaseMs: 50, onLost: 'fail', ttlMs: 500 },
-    { groups: { kind: 'none' }, leaseMs: 50 },
+    { groups: { kind: 'ordered' }, leaseMs: 50, onLost: 'fail', ttlMs: 500, ttlMsMax: 200 },
+    { groups: { kind: 'none' }, leaseMs: 50, priorityMax: 1 },
   ],
   sticky: [
     { groups: { kind: 'sticky' }, leaseMs: 100, attemptsMax: 3 },

@@ -1,7 +1,7 @@
 /** The append op: judged against its queue, then applied as a pending row. */
 
 import type { AppendOutcome, RefusalReason } from '../../model/message.ts'
-import type { QueuePolicy } from '../../model/policy.ts'
+import { lifeUnder, type QueuePolicy } from '../../model/policy.ts'
 import type { AppendOp } from '../engine.ts'
 import { CONTENT_HEADER_BYTES } from './codec.ts'
 import { type Core, instant } from './core.ts'
@@ -47,11 +47,12 @@ export function append(core: Core, op: AppendOp, notes: UnitNotes): AppendOutcom
   const sequence = core.nextNumber++
   if (number === 0) number = sequence
   const delayMs = message.delayMs ?? policy.delayMs
-  const ttlMs = message.ttlMs ?? policy.ttlMs
+  const ttlMs = lifeUnder(policy, message.ttlMs)
   row.queue = queue
   row.number = number
   row.sequence = sequence
-  row.priority = message.priority ?? 0
+  const priority = message.priority ?? 0
+  row.priority = policy.priorityMax !== null && priority > policy.priorityMax ? policy.priorityMax : priority
   row.enqueuedAtWall = core.wallMs
   row.due = delayMs > 0 ? instant(core.nowMs + delayMs) : 0
   row.expires = ttlMs === null ? 0 : instant(core.nowMs + ttlMs)

@@ -3,6 +3,7 @@
 import { addDeath, closesCycle } from '../../model/deaths.ts'
 import { failedEvent } from '../../model/failed-event.ts'
 import type { Death, DeathReason } from '../../model/message.ts'
+import { lifeUnder } from '../../model/policy.ts'
 import type { Settlement } from '../engine.ts'
 import { CONTENT_HEADER_BYTES } from './codec.ts'
 import { type Core, instant } from './core.ts'
@@ -214,7 +215,8 @@ function move(
   note: Uint8Array | undefined,
 ): void {
   const { index, ledger } = core
-  const { ttlMs, delayMs } = target.policy
+  const { delayMs } = target.policy
+  const ttlMs = lifeUnder(target.policy, undefined)
   const to = {
     queue: target,
     sequence: core.nextNumber++,

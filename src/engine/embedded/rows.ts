@@ -1,6 +1,7 @@
 /** New rows: written as append effects, held back as pending, revealed once their unit is durable. */
 
 import type { Content } from '../../model/message.ts'
+import { lifeUnder } from '../../model/policy.ts'
 import { CONTENT_HEADER_BYTES } from './codec.ts'
 import { type Core, instant } from './core.ts'
 import type { NewRow } from './index/message-index.ts'
@@ -101,7 +102,8 @@ export function holdDedup(core: Core, queue: QueueState, fields: NewRow): void {
 
 /** A message of the store itself, whatever limits the queue has. */
 export function appendEvent(core: Core, queue: QueueState, content: Content, notes: UnitNotes): void {
-  const { delayMs, ttlMs } = queue.policy
+  const { delayMs } = queue.policy
+  const ttlMs = lifeUnder(queue.policy, undefined)
   const number = core.nextNumber++
   const event: NewRow = {
     queue,

@@ -15,7 +15,7 @@ import {
 import type { Limits } from '../../model/limits.ts'
 import type { Content, Death, MessageId } from '../../model/message.ts'
 import { formatId, parseId, type StoreTag } from '../../model/message-id.ts'
-import type { QueuePolicy } from '../../model/policy.ts'
+import { lifeUnder, type QueuePolicy } from '../../model/policy.ts'
 import { rerated } from '../../model/rate.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { QueueLifetime, QueueTotals } from '../engine.ts'
@@ -144,7 +144,7 @@ export class MemoryStore {
     const life = born(
       {
         delayMs: arrival.delayMs ?? queue.policy.delayMs,
-        ttlMs: arrival.ttlMs ?? queue.policy.ttlMs,
+        ttlMs: lifeUnder(queue.policy, arrival.ttlMs),
         history: arrival.history,
       },
       this.now,

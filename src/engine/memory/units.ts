@@ -78,7 +78,8 @@ function append(store: MemoryStore, { queue: name, message }: AppendOp, copies: 
   const queue = store.queues.get(name)
   if (queue === undefined) return refused('no-such-queue')
   const { policy } = queue
-  const { dedupId, groupId, history = [], priority = 0, delayMs, ttlMs } = message
+  const { dedupId, groupId, history = [], delayMs, ttlMs } = message
+  const priority = Math.min(message.priority ?? 0, policy.priorityMax ?? Number.POSITIVE_INFINITY)
   if (bytesOf(message) > store.limits.messageBytesMax) return refused('too-large')
   if (groupId === undefined && needsGroup(policy)) return refused('group-required')
   const number = message.id === undefined ? undefined : store.numberOf(message.id)

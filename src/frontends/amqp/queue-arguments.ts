@@ -107,6 +107,9 @@ export function queuePolicy(vhost: string, { durable, arguments: args }: QueueDe
       exchange === undefined ? { kind: 'discard' } : { kind: 'exchange', exchange: storeName(vhost, exchange), key },
     // 0 means "only for who waits already"; 1 ms is as close as a queue comes to it.
     ttlMs: ttlMs === undefined ? null : Math.max(1, ttlMs),
+    ttlMsMax: ttlMs === undefined ? null : Math.max(1, ttlMs),
+    // Without the argument a queue has no priorities, whatever its messages say.
+    priorityMax: wholeOf(args.get('x-max-priority')) ?? 0,
     onExpired: 'die',
     lengthMax: wholeOf(args.get('x-max-length')) ?? null,
     lengthBytesMax: wholeOf(args.get('x-max-length-bytes')) ?? null,
