@@ -5,9 +5,11 @@ import { channelHandlers } from '../../src/frontends/amqp/channel-methods.ts'
 import { exchangeHandlers, exchangeKinds } from '../../src/frontends/amqp/exchange-methods.ts'
 import { DELAYED_TYPE } from '../../src/frontends/amqp/exchanges.ts'
 import { capabilities } from '../../src/frontends/amqp/handshake.ts'
+import { policyKeys } from '../../src/frontends/amqp/policies/policy.ts'
 import { queueArgumentNames } from '../../src/frontends/amqp/queue-arguments.ts'
 import { queueHandlers } from '../../src/frontends/amqp/queue-methods.ts'
 import { mechanismsFor } from '../../src/frontends/amqp/sasl.ts'
+import { managementRoutes } from '../../src/frontends/management/management-routes.ts'
 
 const page = readFileSync(new URL('../../docs/compat/amqp.md', import.meta.url), 'utf8')
 
@@ -43,5 +45,18 @@ describe('docs/compat/amqp.md', () => {
 
   it('lists the types of exchanges', () => {
     for (const type of [...exchangeKinds, DELAYED_TYPE]) expect(names('Exchange types')).toContain(type)
+  })
+
+  it('lists what policies may say', () => {
+    expect(names('Policies').sort()).toEqual(Object.keys(policyKeys).sort())
+  })
+
+  it('lists the routes of the management API, each with a state and its differences', () => {
+    const rows = [...page.matchAll(/^\| `((?:GET|PUT|POST|DELETE) [^`]+)` \| ([a-z ]+) \|(.*)\|$/gm)]
+    expect(rows.map(([, route]) => route)).toEqual(managementRoutes.map(({ method, path }) => `${method} ${path}`))
+    for (const [, route, state, remarks = ''] of rows) {
+      expect(['supported', 'deviates'], route).toContain(state)
+      if (state === 'deviates') expect(remarks.trim(), route).not.toBe('')
+    }
   })
 })

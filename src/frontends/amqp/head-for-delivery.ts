@@ -56,7 +56,7 @@ function propertiesOf(head: Buffer): Properties {
 
 /** A message that another protocol sent. */
 function translated({ id, queue, content, priority, enqueuedAtMs }: Delivery): Parts {
-  const { kind, type, headers } = decodeHead(content.head)
+  const { kind, type, headers, attributeTypes } = decodeHead(content.head)
   const properties: Properties = {
     contentType: contentTypes[kind],
     deliveryMode: PERSISTENT,
@@ -65,17 +65,27 @@ function translated({ id, queue, content, priority, enqueuedAtMs }: Delivery): P
   }
   if (priority > 0) properties.priority = priority
   if (type !== undefined) properties.type = cut(type)
-  const table = tableOfHeaders(headers)
+  const table = tableOfHeaders(headers, attributeTypes)
   if (table.size > 0) properties.headers = table
   return { exchange: '', key: wireName(queue).name, properties }
 }
 
-function tableOfHeaders(headers: Readonly<Record<string, HeaderValue>>): FieldTable {
+function tableOfHeaders(
+  headers: Readonly<Record<string, HeaderValue>>,
+  attributeTypes: Readonly<Record<string, string>>,
+): FieldTable {
   const table = new Map<string, FieldValue>()
   for (const [name, value] of Object.entries(headers)) {
-    if (Buffer.byteLength(name) <= 255) table.set(name, fieldOf(value))
+    if (Buffer.byteLength(name) <= 255) table.set(name, fieldOf(numberIfTyped(value, attributeTypes[name])))
   }
   return table
+}
+
+/** A Number attribute of SQS is kept as its text: it is a number here when nothing is lost by it. */
+function numberIfTyped(value: HeaderValue, type: string | undefined): HeaderValue {
+  if (typeof value !== 'string' || type !== 'Number') return value
+  const number = Number(value)
+  return String(number) === value ? number : value
 }
 
 /** RabbitMQ's words for why a message died. */
