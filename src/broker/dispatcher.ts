@@ -163,13 +163,14 @@ export class Dispatcher {
     return round
   }
 
-  /** Spreads deliveries evenly over those of the round who still wait, in turn; what is left goes back. */
+  /** Spreads deliveries over those of the round who still wait, in turn: evenly, or as much as each asked for. What is left goes back. */
   async #share(line: Line, round: readonly Waiter[], deliveries: Delivery[]): Promise<void> {
     let next = 0
     const present = round.filter((waiter) => line.waiters.has(waiter))
     const evenShare = Math.max(1, Math.ceil(deliveries.length / Math.max(1, present.length)))
+    const shareMax = present[0]?.request.fill === true ? deliveries.length : evenShare
     const shares = present.map((waiter) => {
-      const share = deliveries.slice(next, next + Math.min(evenShare, waiter.request.max))
+      const share = deliveries.slice(next, next + Math.min(shareMax, waiter.request.max))
       next += share.length
       return share
     })
@@ -239,6 +240,7 @@ function asksTheSame(a: ReceiveRequest, b: ReceiveRequest): boolean {
   return (
     a.settleOnDelivery === b.settleOnDelivery &&
     a.consumer === b.consumer &&
+    a.fill === b.fill &&
     a.from === b.from &&
     a.lease?.kind === b.lease?.kind &&
     a.lease?.holder === b.lease?.holder &&

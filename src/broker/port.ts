@@ -133,6 +133,11 @@ export interface ReceiveRequest {
   readonly from?: LeaseSource
   readonly settleOnDelivery?: boolean
   readonly consumer?: string
+  /**
+   * How receives that wait share what comes. Default false: evenly, so that many workers start at once. true: the first in line gets
+   * all that it asked for before the next one gets any, so that answers are few and full.
+   */
+  readonly fill?: boolean
 }
 
 export interface SettleRequest {

@@ -39,6 +39,10 @@ export function drainingPort(port: Port): DrainingPort {
 function withReceive(port: Port, receive: Port['receive']): Port {
   return {
     receive,
+    // Never waits, so there is nothing to end; and it comes and goes with the ownership of the folder.
+    get direct() {
+      return port.direct
+    },
     declareQueue: (queue, policy, options) => port.declareQueue(queue, policy, options),
     deleteQueue: (queue, options) => port.deleteQueue(queue, options),
     declareExchange: (exchange, settings, options) => port.declareExchange(exchange, settings, options),

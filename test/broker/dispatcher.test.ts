@@ -68,6 +68,19 @@ describe('a receive that waits', () => {
     expect(new Set(shares.flatMap(bodies)).size).toBe(8)
   })
 
+  it('gets all that it asked for, before the next one gets any, when it wants to be filled', async () => {
+    const { broker, clock } = await startedBroker()
+    await broker.declareQueue('q', {})
+    const waits = [1, 2, 3].map(() => broker.receive({ queue: 'q', max: 10, waitMs: 10_000, fill: true }))
+    await clock.advance(0)
+    const messages = Array.from({ length: 12 }, (_, i) => text(`${i}`))
+    await broker.deliver([messages.map((message) => ({ queue: 'q', message }))])
+    await clock.advance(10_000)
+    const shares = await Promise.all(waits)
+    expect(shares.map((share) => share.length)).toEqual([10, 2, 0])
+    expect(shares.flatMap(bodies)).toEqual(Array.from({ length: 12 }, (_, i) => `${i}`))
+  })
+
   it('takes nothing once it was aborted', async () => {
     const { broker } = await startedBroker()
     await broker.declareQueue('q', {})

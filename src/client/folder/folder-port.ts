@@ -268,10 +268,10 @@ export class FolderPort implements Port {
 
   /** A lease taken by the owner ends with its process, too: the next owner is told by the claim whose they were. */
   #held(request: ReceiveRequest): ReceiveRequest {
-    const { queue, max, waitMs, lease, from, settleOnDelivery, consumer } = request
+    const { queue, max, waitMs, lease, from, settleOnDelivery, consumer, fill } = request
     if (lease === undefined) {
       // The common receive, told field by field: a spread costs ten times as much.
-      const plain = from === undefined && settleOnDelivery === undefined && consumer === undefined
+      const plain = from === undefined && settleOnDelivery === undefined && consumer === undefined && fill === undefined
       if (!plain) return { ...request, lease: this.#ownLease }
       if (waitMs === undefined) return { queue, max, lease: this.#ownLease }
       return { queue, max, waitMs, lease: this.#ownLease }

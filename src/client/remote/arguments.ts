@@ -89,6 +89,7 @@ export function receiveRequest(value: unknown): ReceiveRequest {
   optional(request['from'], 'from', leaseSource)
   optional(request['settleOnDelivery'], 'settleOnDelivery', flag)
   optional(request['consumer'], 'consumer', text)
+  optional(request['fill'], 'fill', flag)
   return request as unknown as ReceiveRequest
 }
 

@@ -74,7 +74,7 @@ async function lease(
   const { direct } = port
   const present = direct === undefined ? await port.receive(request) : await direct.kept(direct.lease(request))
   if (present.length > 0 || waitMs === 0) return present
-  return port.receive({ ...request, waitMs }, call.client.signal())
+  return port.receive({ ...request, waitMs, fill: true }, call.client.signal())
 }
 
 const GIVEN_BACK = { kind: 'release', spend: false } as const
