@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander'
 import { SpindleError } from '../model/errors.ts'
 import { AdminRefusal } from '../server/admin-refusal.ts'
 import { packageVersion } from '../server/version.ts'
+import { autoscaleCommand } from './commands/autoscale.ts'
 import { deadCommand } from './commands/dead.ts'
 import { importCommand } from './commands/import.ts'
 import { messageCommand } from './commands/message.ts'
@@ -31,6 +32,7 @@ const program = new Command('spindle')
   .addCommand(userCommand())
   .addCommand(statsCommand())
   .addCommand(workCommand())
+  .addCommand(autoscaleCommand())
   .addCommand(importCommand())
 
 settle(program)
