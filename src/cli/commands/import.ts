@@ -3,8 +3,9 @@ import process from 'node:process'
 import { Command } from 'commander'
 import { systemClock } from '../../runtime/clock.ts'
 import { systemRandom } from '../../runtime/random.ts'
-import { warningLog } from '../console-log.ts'
+import { importInto } from '../import-into.ts'
 import { UsageError } from '../usage.ts'
+import { importBullmqCommand } from './import-bullmq.ts'
 
 interface ImportFlags {
   readonly data?: string
@@ -37,7 +38,10 @@ export function importCommand(): Command {
     .option('--move', 'delete each message at the source once it is durable here')
     .addHelpText('after', EXAMPLES)
     .action((queueUrl: string, flags: ImportFlags) => importSqs(queueUrl, flags))
-  return new Command('import').summary('copy queues over from elsewhere').addCommand(sqs)
+  return new Command('import')
+    .summary('copy queues over from elsewhere')
+    .addCommand(sqs)
+    .addCommand(importBullmqCommand())
 }
 
 async function importSqs(queueUrl: string, flags: ImportFlags): Promise<void> {
@@ -48,55 +52,24 @@ async function importSqs(queueUrl: string, flags: ImportFlags): Promise<void> {
   }
   const credentials = credentialsFor(url)
   const region = flags.region ?? regionOf(url) ?? process.env['AWS_REGION'] ?? 'us-east-1'
-  // Not before it is needed: `--help` must not open an engine.
-  const [{ open }, { SqsSource }, { importSqsQueue }] = await Promise.all([
-    import('../../index.ts'),
-    import('../../server/import/sqs-source.ts'),
-    import('../../server/import/import-sqs-queue.ts'),
-  ])
-  const store = await open(`file:${flags.data ?? process.env['SPINDLE_DATA'] ?? './data'}`, {
-    log: warningLog,
-    limits: { messageBytesMax: MESSAGE_BYTES_MAX },
-  })
-  const stop = new AbortController()
-  let stoppedBy: NodeJS.Signals | undefined
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (stoppedBy !== undefined) process.exit(EXIT_CODES[signal])
-    stoppedBy = signal
-    stop.abort()
-  }
-  for (const signal of SIGNALS) process.on(signal, onSignal)
-  try {
-    const { imported, left } = await importSqsQueue({
+  const how = flags.move === true ? { verb: 'moved', mode: 'move' as const } : { verb: 'copied', mode: 'copy' as const }
+  await importInto({ data: flags.data, queue, verb: how.verb }, async ({ store, signal, progress }) => {
+    // Not before it is needed: `--help` must load no front end.
+    const [{ SqsSource }, { importSqsQueue }] = await Promise.all([
+      import('../../server/import/sqs-source.ts'),
+      import('../../server/import/import-sqs-queue.ts'),
+    ])
+    return importSqsQueue({
       source: new SqsSource({ queueUrl, region, credentials, clock: systemClock }),
       port: store.port,
       clock: systemClock,
       random: systemRandom,
       queue,
-      mode: flags.move === true ? 'move' : 'copy',
-      signal: stop.signal,
-      progress: (count) => showProgress(count),
+      mode: how.mode,
+      signal,
+      progress,
     })
-    const how = flags.move === true ? 'moved' : 'copied'
-    process.stdout.write(
-      `${how} ${imported} messages into '${queue}'${stoppedBy === undefined ? '' : ', then stopped'}\n`,
-    )
-    if (left.length > 0) process.stdout.write(`not taken over: ${left.join(', ')}\n`)
-  } finally {
-    for (const signal of SIGNALS) process.off(signal, onSignal)
-    await store.close()
-  }
-  if (stoppedBy !== undefined) process.exitCode = EXIT_CODES[stoppedBy]
-}
-
-/** Of body and head together; a message of SQS's size may have attributes besides. As `spindle serve` has it. */
-const MESSAGE_BYTES_MAX = 16 * 1_048_576
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const
-const EXIT_CODES: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 130, SIGTERM: 143 }
-
-/** Only for people: a program reads the line at the end. */
-function showProgress(count: number): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r${count} messages`)
+  })
 }
 
 function parsedQueueUrl(text: string): URL {
