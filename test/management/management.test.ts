@@ -303,4 +303,19 @@ describe('figures', () => {
     const foreign = await call('GET', '/overview', undefined, { origin: 'https://elsewhere.example' })
     expect(foreign.status).toBe(403)
   })
+
+  it('bound what is sent', async () => {
+    const { call } = await servedManagement()
+    const deep = `{"arguments":${'{"a":'.repeat(200)}1${'}'.repeat(200)}}`
+    expect((await call('PUT', '/queues/%2F/q', deep)).body.reason).toContain('nested over 16 deep')
+    const many = { arguments: { list: Array.from({ length: 20_000 }, () => 1) } }
+    expect((await call('PUT', '/queues/%2F/q', many)).body.reason).toContain('over 10000 arguments')
+    const named = await call('PUT', `/queues/%2F/${'n'.repeat(300)}`, {})
+    expect(named.status).toBe(400)
+    expect((await call('GET', '/queues')).body).toEqual([])
+    const polluting = JSON.parse('{"arguments":{"__proto__":{"polluted":true},"constructor":1}}')
+    expect((await call('PUT', '/queues/%2F/q', polluting)).status).toBe(201)
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
+    expect(Object.keys((await call('GET', '/queues/%2F/q')).body.arguments)).toEqual(['__proto__', 'constructor'])
+  })
 })

@@ -67,6 +67,26 @@ it('lets permissions count for AMQP and for itself, in their virtual host alone'
   expect((await app('GET', '/queues')).body).toEqual([])
 })
 
+it('lets who monitors look, and who makes policies make them where they work', async () => {
+  const { server, call, as } = await servedManagement()
+  await call('PUT', '/users/boss', { password: 'b', tags: 'administrator' })
+  const boss = as('boss:b')
+  await boss('PUT', '/users/eye', { password: 'e', tags: 'monitoring' })
+  await boss('PUT', '/users/maker', { password: 'm', tags: 'policymaker' })
+  await connected(server.amqpUrl.replace('amqp://', 'amqp://boss:b@'))
+  const [shown] = (await as('eye:e')('GET', '/connections')).body
+  expect(shown.user).toBe('boss')
+  expect((await as('maker:m')('GET', '/connections')).body).toEqual([])
+  const path = `/connections/${encodeURIComponent(shown.name)}`
+  expect((await as('eye:e')('DELETE', path)).status).toBe(401)
+  expect((await as('maker:m')('DELETE', path)).status).toBe(404)
+  const policy = { pattern: '.*', definition: { 'dead-letter-exchange': 'mine' } }
+  expect((await as('eye:e')('PUT', '/policies/%2F/p', policy)).body.reason).toBe('Not policymaker user')
+  expect((await as('maker:m')('PUT', '/policies/%2F/p', policy)).body.reason).toContain("no permissions in vhost '/'")
+  await boss('PUT', '/permissions/%2F/maker', { configure: '', write: '', read: '^logs$' })
+  expect((await as('maker:m')('PUT', '/policies/%2F/p', policy)).status).toBe(201)
+})
+
 it('takes a hash of RabbitMQ for a password, and keeps no hash of that kind', async () => {
   const { server, call, as } = await servedManagement()
   const salt = Buffer.from([1, 2, 3, 4])

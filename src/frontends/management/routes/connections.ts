@@ -1,7 +1,7 @@
 /** Connections, channels and consumers of this process. */
 import { wireName } from '../../amqp/names.ts'
 import type { ChannelView, ConnectionView } from '../../amqp/registry.ts'
-import { notFound } from '../fault.ts'
+import { notAuthorised, notFound } from '../fault.ts'
 import {
   DONE,
   json,
@@ -114,7 +114,9 @@ function named(call: ManagementCall, parts: ManagementParts): ConnectionView {
 }
 
 async function close(call: ManagementCall, parts: ManagementParts) {
-  const { name } = named(call, parts)
+  const { name, user } = named(call, parts)
+  const mayClose = user === call.identity.name || isA(call.identity, 'administrator')
+  if (!mayClose) throw notAuthorised('Not administrator user')
   const reason = (call.header('x-reason') ?? 'Closed via management plugin').slice(0, 200)
   parts.registry?.close(name, reason)
   parts.log.info('an AMQP connection was closed by hand', { by: call.identity.name, name, reason })

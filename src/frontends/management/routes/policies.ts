@@ -1,5 +1,6 @@
 import { checkPolicyDefinition, type Policy, policyTargets } from '../../amqp/policies/policy.ts'
-import { badRequest, notFound } from '../fault.ts'
+import { badRequest, notAuthorised, notFound } from '../fault.ts'
+import { listPermissions } from '../permission-records.ts'
 import {
   CREATED,
   DONE,
@@ -12,6 +13,7 @@ import {
   textField,
   vhostOf,
 } from '../route.ts'
+import { isA } from '../sign-in.ts'
 
 export function policyView({ vhost, name, pattern, applyTo, priority, definition }: Policy) {
   return { vhost, name, pattern, 'apply-to': applyTo, definition, priority }
@@ -34,6 +36,14 @@ export function policyFrom(
   }
 }
 
+/** A policy can send a queue's messages elsewhere: who makes one may work in that virtual host, or administers. Throws 401. */
+async function needVhost({ identity, name }: ManagementCall, parts: ManagementParts): Promise<void> {
+  if (isA(identity, 'administrator')) return
+  const permissions = await listPermissions(parts, identity.name)
+  if (permissions.some(({ vhost }) => vhost === name('vhost'))) return
+  throw notAuthorised(`User '${identity.name}' has no permissions in vhost '${name('vhost')}'`)
+}
+
 async function find(call: ManagementCall, parts: ManagementParts): Promise<Policy | undefined> {
   const all = await parts.policies.list(await vhostOf(call, parts))
   return all.find(({ name }) => name === call.name('name'))
@@ -46,12 +56,14 @@ async function one(call: ManagementCall, parts: ManagementParts) {
 }
 
 async function put(call: ManagementCall, parts: ManagementParts) {
+  await needVhost(call, parts)
   const known = await find(call, parts)
   await parts.policies.put(policyFrom(call.body, { vhost: call.name('vhost'), name: call.name('name') }))
   return known === undefined ? CREATED : DONE
 }
 
 async function remove(call: ManagementCall, parts: ManagementParts) {
+  await needVhost(call, parts)
   const removed = await parts.policies.remove({ vhost: await vhostOf(call, parts), name: call.name('name') })
   if (!removed) throw notFound()
   return DONE
