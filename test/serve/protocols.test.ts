@@ -73,7 +73,7 @@ describe('one server', () => {
     const one = await server()
     const sqs = aws(SQSClient, one.url)
     const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: 'q' }))
-    const waiting = receives(one, 2)
+    const waiting = bothWait(one)
     const sqsPoll = sqs.send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20 }))
     const adminPoll = call(one.url, 'POST', '/queues/q/receive', { body: { waitMs: 30_000 } })
     await waiting
@@ -84,14 +84,16 @@ describe('one server', () => {
   })
 })
 
-/** Resolves once the store was asked so many times for messages. */
-function receives({ port }: TestServer, count: number): Promise<void> {
+/** Resolves once the store knows both polls; a front end may look without waiting before it waits. */
+function bothWait({ port }: TestServer): Promise<void> {
   const receive = port.receive.bind(port)
   return new Promise((resolve) => {
-    let seen = 0
+    const waits = new Set<boolean>()
     port.receive = (request, signal) => {
       const answer = receive(request, signal)
-      if (++seen === count) resolve()
+      const { waitMs = 0 } = request
+      if (waitMs > 0) waits.add(waitMs > 20_000)
+      if (waits.size === 2) resolve()
       return answer
     }
   })
