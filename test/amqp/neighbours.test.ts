@@ -191,7 +191,9 @@ describe('a restart', () => {
     const serve = async () => {
       const port = stored.broker
       const users = await StoredUsers.open({ port, clock, random, log: silentLog })
-      const parts = { port, users, clock, random, log: silentLog, limits: defaultLimits }
+      // The process before was killed, though this test goes on.
+      const processes = { self: async () => 'this', isAlive: async () => false }
+      const parts = { port, users, clock, random, log: silentLog, limits: defaultLimits, processes }
       const listener = await listenAmqp({ ...parts, host: '127.0.0.1', listenPort: 0 })
       return { listener, users, url: `amqp://guest:guest@127.0.0.1:${listener.address.port}` }
     }

@@ -36,8 +36,8 @@ import { link, mkdir, readdir, readFile, rename, stat, unlink, writeFile } from 
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { SpindleError } from '../../model/errors.ts'
+import { processIdentity } from '../../runtime/process-identity.ts'
 import type { Random } from '../../runtime/random.ts'
-import { processIdentity } from './process-identity.ts'
 import { dial, FolderSocket, removeDeadSocket, SOCKET_NAME, socketPath } from './socket.ts'
 
 const CLAIM_VERSION = 1

@@ -1,7 +1,7 @@
 /**
  * What AMQP must remember of queues and exchanges so that declaring them again can be judged.
- *   spindle/amqp/queue/NAME   JSON { durable, autoDelete, owner?, arguments: base64 of the table }
- * Exchanges carry theirs in `attributes.amqp`: { type, durable, internal, arguments }.
+ *   spindle/amqp/queue/NAME   JSON { durable, autoDelete, owner?, process?, arguments: base64 of the table }
+ * Exchanges carry theirs in `attributes.amqp`: { type, durable, internal, process?, arguments }.
  */
 import type { ExchangeKind, ExchangeSettings, Port, QueueMeasure, StoredRecord } from '../../broker/port.ts'
 import { ByteReader } from '../../wire/amqp/byte-reader.ts'
@@ -28,8 +28,8 @@ export function queueKey(queue: string): string {
   return QUEUE_PREFIX + queue
 }
 
-export function encodeQueue({ durable, autoDelete, owner, arguments: args }: QueueDefinition): Uint8Array {
-  return Buffer.from(JSON.stringify({ durable, autoDelete, owner, arguments: encodeTable(args) }))
+export function encodeQueue({ durable, autoDelete, owner, process, arguments: args }: QueueDefinition): Uint8Array {
+  return Buffer.from(JSON.stringify({ durable, autoDelete, owner, process, arguments: encodeTable(args) }))
 }
 
 /** undefined: no AMQP client declared it. */
@@ -44,6 +44,7 @@ function decodeQueue({ value }: StoredRecord): QueueDefinition {
     durable: fields['durable'] !== false,
     autoDelete: fields['autoDelete'] === true,
     owner: typeof fields['owner'] === 'string' ? fields['owner'] : undefined,
+    process: typeof fields['process'] === 'string' ? fields['process'] : undefined,
     arguments: decodeTable(fields['arguments']),
   }
 }
@@ -58,21 +59,35 @@ export function stillIs({ durable, owner }: QueueDefinition, { policy, lifetime 
 }
 
 /** Every queue that AMQP clients declared, also those that have gone since. */
-export async function* allQueues(port: Port): AsyncGenerator<{ queue: string; definition: QueueDefinition }> {
+export async function* allQueues(
+  port: Port,
+): AsyncGenerator<{ queue: string; definition: QueueDefinition; version: number }> {
   let after: string | undefined
   for (;;) {
     const page = await port.scan(QUEUE_PREFIX, { limit: PAGE, ...(after === undefined ? {} : { after }) })
     for (const record of page) {
-      yield { queue: record.key.slice(QUEUE_PREFIX.length), definition: decodeQueue(record) }
+      yield { queue: record.key.slice(QUEUE_PREFIX.length), definition: decodeQueue(record), version: record.version }
     }
     after = page.at(-1)?.key
     if (page.length < PAGE) return
   }
 }
 
-export function exchangeAttributes(definition: ExchangeDefinition): Readonly<Record<string, unknown>> {
+/** `process`: the holder of the one that declares it; it ends with that one if it is not durable. */
+export function exchangeAttributes(
+  definition: ExchangeDefinition,
+  process?: string,
+): Readonly<Record<string, unknown>> {
   const { type, durable, internal, arguments: args } = definition
-  return { amqp: { type, durable, internal, arguments: encodeTable(args) } }
+  const ends = durable || process === undefined ? {} : { process }
+  return { amqp: { type, durable, internal, ...ends, arguments: encodeTable(args) } }
+}
+
+/** Of an exchange that is not durable: the holder of the process that it ends with, if one is known. undefined: it stays. */
+export function endOfExchange({ attributes }: ExchangeSettings): { readonly process: string | undefined } | undefined {
+  const amqp = attributes['amqp'] as { readonly durable?: unknown; readonly process?: unknown } | undefined
+  if (amqp?.durable !== false) return undefined
+  return { process: typeof amqp.process === 'string' ? amqp.process : undefined }
 }
 
 export function exchangeDefinition({ kind, autoDelete, attributes }: ExchangeSettings): ExchangeDefinition {

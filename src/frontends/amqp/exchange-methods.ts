@@ -49,7 +49,7 @@ async function declare(channel: Channel, args: Arguments<'exchange.declare'>): P
     kind: wanted.kind,
     autoDelete: wanted.autoDelete,
     alternate: alternate === undefined ? null : storeName(vhost, alternate),
-    attributes: exchangeAttributes(wanted),
+    attributes: exchangeAttributes(wanted, hub.holder),
   }
   try {
     await hub.parts.port.declareExchange(stored, settings, { expect: 'absent' })

@@ -1,16 +1,19 @@
 /** What the connections of one listener share: the store, the feeds of its queues, the exchanges it knows, and its holder. */
 import type { Port } from '../../broker/port.ts'
 import type { Users } from '../../broker/users.ts'
+import { SpindleError } from '../../model/errors.ts'
 import type { Limits } from '../../model/limits.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/log.ts'
+import type { Processes } from '../../runtime/processes.ts'
 import type { Random } from '../../runtime/random.ts'
 import { BufferPool } from '../../wire/amqp/buffer-pool.ts'
 import { textOf } from '../../wire/amqp/field-table.ts'
 import type { AmqpLimits } from './amqp-limits.ts'
-import { allQueues, queueKey, stillIs } from './definitions.ts'
+import { allQueues, endOfExchange, queueKey, stillIs } from './definitions.ts'
 import { ExchangeCache } from './exchanges.ts'
 import { PolicyBook } from './policies/policy-book.ts'
+import { Presence } from './presence.ts'
 import { type QueueDefinition, wholeOf } from './queue-arguments.ts'
 import { QueueFeed } from './queue-feed.ts'
 import type { Registry } from './registry.ts'
@@ -20,6 +23,7 @@ export interface HubParts {
   readonly users: Users
   readonly clock: Clock
   readonly random: Random
+  readonly processes: Processes
   readonly log: Log
   readonly limits: Limits
   readonly amqpLimits: AmqpLimits
@@ -51,13 +55,18 @@ export class Hub {
   readonly #feeds = new Map<string, QueueFeed>()
   /** Holders of connections with exclusive queues. */
   readonly #owners = new Set<string>()
+  readonly #presence: Presence
   readonly #unlisten: () => void
   #renewal: Timer | undefined
+  #renewing: Promise<void> = Promise.resolve()
+  #isClosed = false
   #names = 0
 
   constructor(parts: HubParts) {
     this.parts = parts
     this.holder = `amqp/${this.token(9)}`
+    const { port, clock, processes } = parts
+    this.#presence = new Presence({ port, clock, processes, holder: this.holder, ttlMs: HOLDER_TTL_MS })
     this.exchanges = new ExchangeCache(parts.port)
     this.policies = new PolicyBook(parts.port)
     this.#unlisten = parts.port.listen(QUEUE_DELETED, (queue) => {
@@ -66,17 +75,23 @@ export class Hub {
   }
 
   async start(): Promise<void> {
-    await this.#dropTransient()
+    const { alive, gone } = await this.#presence.look()
+    await this.#bury(gone)
+    await this.#dropTransient(alive)
+    await this.#presence.forget(gone)
     await this.#renew()
   }
 
   /** Gives back what is leased and not answered. */
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#renewal?.cancel()
+    await this.#renewing
     this.#unlisten()
     this.exchanges.close()
     this.policies.close()
     await this.parts.port.releaseHolder(this.holder)
+    await this.#presence.forget([this.holder])
   }
 
   /** Unguessable, of characters that stand in a queue name. */
@@ -145,19 +160,41 @@ export class Hub {
     }
   }
 
-  /** Queues that were not to outlive the broker, and did since it died. */
-  async #dropTransient(): Promise<void> {
+  /** What processes had leased that are gone comes back now, not when their holders have run out. */
+  async #bury(gone: readonly string[]): Promise<void> {
+    for (const holder of gone) await this.parts.port.releaseHolder(holder)
+  }
+
+  /** Queues and exchanges that were not to outlive their process, and did. */
+  async #dropTransient(alive: ReadonlySet<string>): Promise<void> {
     const { port } = this.parts
-    for await (const { queue, definition } of allQueues(port)) {
+    const isOver = (process: string | undefined): boolean =>
+      process === undefined ? alive.size === 1 : !alive.has(process)
+    for await (const { queue, definition, version } of allQueues(port)) {
       const [measured] = await port.measure([queue])
-      if (measured === undefined || !stillIs(definition, measured)) {
-        await port.transact([{ kind: 'record', key: queueKey(queue), value: null }])
-      } else if (!definition.durable || definition.owner !== undefined) await this.deleteQueue(queue)
+      if (measured === undefined || !stillIs(definition, measured)) await this.#forgetQueue(queue, version)
+      else if ((!definition.durable || definition.owner !== undefined) && isOver(definition.process)) {
+        await this.deleteQueue(queue)
+      }
     }
     for (const { exchange, settings } of await port.listExchanges()) {
-      const amqp = settings.attributes['amqp'] as { readonly durable?: unknown } | undefined
-      if (amqp?.durable === false) await port.deleteExchange(exchange)
+      const end = endOfExchange(settings)
+      if (end !== undefined && isOver(end.process)) await port.deleteExchange(exchange)
     }
+  }
+
+  /** The record of a queue that is gone; one that was declared meanwhile keeps its own. */
+  async #forgetQueue(queue: string, version: number): Promise<void> {
+    try {
+      const step = { kind: 'record', key: queueKey(queue), value: null, expect: version } as const
+      await this.parts.port.transact([step])
+    } catch (fault) {
+      if (!(fault instanceof SpindleError) || fault.code !== 'aborted') throw fault
+    }
+  }
+
+  readonly #renewAgain = (): void => {
+    this.#renewing = this.#renew()
   }
 
   async #renew(): Promise<void> {
@@ -165,10 +202,17 @@ export class Hub {
     try {
       await port.renewHolder(this.holder, HOLDER_TTL_MS)
       for (const owner of this.#owners) await port.renewHolder(owner, HOLDER_TTL_MS)
+      await this.#presence.renew()
+      const { alive, gone } = await this.#presence.look()
+      if (gone.length > 0) {
+        await this.#bury(gone)
+        await this.#dropTransient(alive)
+        await this.#presence.forget(gone)
+      }
     } catch (fault) {
       log.warn('the leases of AMQP consumers could not be renewed', { fault })
     }
-    this.#renewal = clock.setTimer(HOLDER_RENEWAL_MS, () => void this.#renew())
+    if (!this.#isClosed) this.#renewal = clock.setTimer(HOLDER_RENEWAL_MS, this.#renewAgain)
   }
 }
 

@@ -6,6 +6,7 @@ import type { Users } from '../../broker/users.ts'
 import type { Limits } from '../../model/limits.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/log.ts'
+import { type Processes, systemProcesses } from '../../runtime/processes.ts'
 import type { Random } from '../../runtime/random.ts'
 import { type AmqpLimits, defaultAmqpLimits } from './amqp-limits.ts'
 import { Connection } from './connection.ts'
@@ -20,6 +21,8 @@ export interface AmqpListenerParts {
   readonly random: Random
   readonly log: Log
   readonly limits: Limits
+  /** Tells which other processes over this store still run. Default: those of the system. */
+  readonly processes?: Processes
   readonly amqpLimits?: Partial<AmqpLimits>
   readonly host: string
   /** 0: any free one. */
@@ -44,7 +47,7 @@ const DRAIN_MS_DEFAULT = 2_000
 export async function listenAmqp(parts: AmqpListenerParts): Promise<AmqpListener> {
   const registry = new Registry()
   const amqpLimits = { ...defaultAmqpLimits, ...parts.amqpLimits }
-  const hub = new Hub({ ...parts, amqpLimits, registry })
+  const hub = new Hub({ processes: systemProcesses, ...parts, amqpLimits, registry })
   await hub.start()
   const sockets = new Set<Socket>()
   const accept = (socket: Socket): void => {

@@ -13,6 +13,8 @@ export interface QueueDefinition {
   readonly autoDelete: boolean
   /** The connection that may use it; undefined: every one. */
   readonly owner: string | undefined
+  /** Holder of the process that it ends with, where it is not durable or exclusive; undefined: of the last one of the store. */
+  readonly process?: string | undefined
   readonly arguments: FieldTable
 }
 

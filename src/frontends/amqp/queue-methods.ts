@@ -88,7 +88,14 @@ async function declare(channel: Channel, args: Arguments<'queue.declare'>): Prom
   const { durable, exclusive, autoDelete, arguments: table } = args
   checkQueueArguments(name, vhost, table)
   checkAccess(identity, 'configure', 'queue', stored, name, vhost)
-  const wanted: QueueDefinition = { durable, autoDelete, owner: exclusive ? owner : undefined, arguments: table }
+  const passing = exclusive || !durable ? { process: hub.holder } : undefined
+  const wanted: QueueDefinition = {
+    durable,
+    autoDelete,
+    owner: exclusive ? owner : undefined,
+    ...passing,
+    arguments: table,
+  }
   const current = await lookUp(session, name)
   if (current !== undefined) return redeclare(channel, wanted, current, args.noWait)
   if (exclusive) await hub.own(owner)
