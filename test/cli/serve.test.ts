@@ -54,6 +54,21 @@ describe('spindle serve', () => {
     expect(command.output()).toMatch(/stopped\n$/)
   })
 
+  it('says that guest may log in to AMQP while there are no users, and only then', async () => {
+    const guest = /AMQP clients on this machine log in as guest with the password guest, until there are users\n/
+    const open = serve(['--amqp-port', '0'])
+    await urlOf(open)
+    expect(open.output()).toMatch(guest)
+    open.child.kill('SIGTERM')
+    await open.exited
+    const closed = serve(['--amqp-port', '0', '--init-admin'])
+    await urlOf(closed)
+    expect(closed.output()).not.toMatch(guest)
+    const without = serve(['--data', 'memory:'])
+    await urlOf(without)
+    expect(without.output()).not.toMatch(guest)
+  })
+
   it('exits with 130 on SIGINT', async () => {
     const command = serve()
     await urlOf(command)

@@ -14,6 +14,7 @@ import { printable } from '../table.ts'
 const DRAIN_MS = 25_000
 /** Queues that a line names. */
 const NAMED_MAX = 10
+const GUEST = 'no users: AMQP clients on this machine log in as guest with the password guest, until there are users'
 const RED = '\u001b[31;1m'
 const PLAIN = '\u001b[0m'
 
@@ -79,10 +80,11 @@ async function serve(flags: ServeFlags): Promise<void> {
   process.exit(EXIT_CODES[ending])
 }
 
-function announce({ listening, exposure, adminToken }: Server, data: string): void {
+function announce({ listening, exposure, adminToken, users }: Server, data: string): void {
   for (const { kind, url } of listening) print(`${SERVED[kind]} on ${url}`)
   print(`data in ${data}`)
   if (exposure.kind === 'open') print(exposure.notice)
+  if (!users.configured() && listening.some(({ kind }) => kind !== 'http')) print(GUEST)
   if (exposure.kind === 'insecure') process.stderr.write(`${red(exposure.warning)}\n`)
   if (adminToken !== undefined) print(`user admin was made; its token, shown once: ${adminToken}`)
 }
