@@ -3,17 +3,16 @@
  * RabbitMQ, in turn on the same machine: one publisher (persistent, confirmed, window 2,000) and one consumer (prefetch 2,000).
  * Exits with 1 when a promise of the front end is missed.
  */
-import { spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { type RunningBroker, rabbitmqIsInstalled, startRabbitmq, startSpindle } from './amqp-brokers.ts'
+import { buildGenerator, drive, type Figures } from './amqp-generator.ts'
 import { describeRun } from './machine.ts'
 import { median } from './measure.ts'
 import { count, table } from './report.ts'
 import { withFolder } from './store.ts'
 
-const WINDOW = 2_000
 const ROUNDS = 3
 const MESSAGES_DEFAULT = 300_000
 const SIZES = [100, 1_024]
@@ -21,54 +20,22 @@ const SIZES = [100, 1_024]
 const LEAST_PER_SECOND = 100_000
 const TIMES_RABBITMQ = 3
 
-interface Figures {
-  /** The slower of both ends. */
-  readonly perSecond: number
-  readonly p50Ms: number
-  readonly p99Ms: number
-}
-
-function build(folder: string): string | undefined {
-  const source = fileURLToPath(new URL('./amqp-perf.c', import.meta.url))
-  const program = join(folder, 'amqp-perf')
-  const cc = spawnSync('cc', ['-O2', '-o', program, source, '-lrabbitmq', '-lpthread'], { encoding: 'utf8' })
-  if (cc.status === 0) return program
-  console.log(
-    `left out: bench/amqp-perf.c cannot be built here (it needs cc and librabbitmq-dev): ${cc.stderr ?? cc.error}`,
-  )
-  return undefined
-}
-
-/** One run of the generator. It runs beside the broker, so this process must not be busy meanwhile. */
-function drive(program: string, { port }: RunningBroker, messages: number, bodyBytes: number): Promise<Figures> {
-  const args = ['127.0.0.1', port, messages, bodyBytes, WINDOW, WINDOW].map(String)
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  let said = ''
-  child.stdout.on('data', (chunk) => {
-    said += chunk
-  })
-  return new Promise((resolve, reject) => {
-    child.once('exit', (code) => {
-      const found = /confirmed (\d+)\/s, consumed\+acked (\d+)\/s, latency p50 ([\d.]+) ms p99 ([\d.]+) ms/.exec(said)
-      if (code !== 0 || found === null) return reject(new Error(`amqp-perf ended with ${code}: ${said}`))
-      const [published, consumed, p50Ms, p99Ms] = found.slice(1).map(Number) as [number, number, number, number]
-      resolve({ perSecond: Math.min(published, consumed), p50Ms, p99Ms })
-    })
-  })
-}
+type Measured = Pick<Figures, 'perSecond' | 'p50Ms' | 'p99Ms'>
 
 async function measure(program: string, brokers: readonly RunningBroker[], messages: number, bodyBytes: number) {
   const runs = new Map<string, Figures[]>(brokers.map(({ name }) => [name, []]))
-  for (const broker of brokers) await drive(program, broker, Math.ceil(messages / 10), bodyBytes)
+  for (const broker of brokers) {
+    await drive(program, { port: broker.port, messages: Math.ceil(messages / 10), bodyBytes })
+  }
   // In turn, so that whatever else the machine does meets both.
   for (let round = 0; round < ROUNDS; round++) {
     for (const broker of brokers) {
       console.error(`${broker.name}, ${bodyBytes} B, round ${round + 1}`)
-      runs.get(broker.name)?.push(await drive(program, broker, messages, bodyBytes))
+      runs.get(broker.name)?.push(await drive(program, { port: broker.port, messages, bodyBytes }))
     }
   }
   return new Map(
-    [...runs].map(([name, figures]): [string, Figures] => [
+    [...runs].map(([name, figures]): [string, Measured] => [
       name,
       {
         perSecond: median(figures.map(({ perSecond }) => perSecond)),
@@ -79,8 +46,8 @@ async function measure(program: string, brokers: readonly RunningBroker[], messa
   )
 }
 
-function verdicts(bodyBytes: number, figures: ReadonlyMap<string, Figures>): [string, boolean][] {
-  const ours = figures.get('Spindle') as Figures
+function verdicts(bodyBytes: number, figures: ReadonlyMap<string, Measured>): [string, boolean][] {
+  const ours = figures.get('Spindle') as Measured
   const theirs = figures.get('RabbitMQ')
   const found: [string, boolean][] = []
   if (bodyBytes === 100) {
@@ -103,7 +70,7 @@ function verdicts(bodyBytes: number, figures: ReadonlyMap<string, Figures>): [st
 async function main(): Promise<void> {
   const messages = Number(process.argv[2] ?? MESSAGES_DEFAULT)
   await withFolder(async (folder) => {
-    const program = build(folder)
+    const program = buildGenerator(folder)
     if (program === undefined) return
     const brokers = [await startSpindle(join(folder, 'spindle'))]
     try {
