@@ -81,6 +81,8 @@ const UTILISATION = 0.8
 const TOLERANCE = 0.87
 /** Fewer workers must be enough for this much more. */
 const SLACK = 1.1
+/** And for this part of a worker: among a few workers chance alone is more than a tenth. */
+const SLACK_WORKERS = 0.3
 /** Growth by age alone: a part of what is there. */
 const AGE_GROWTH = 0.25
 /** Workers asked for below which an empty queue asks for none. */
@@ -98,7 +100,7 @@ export function decide(settings: PoolSettings, raw: PoolLoad, before: PoolMemory
   const memory = before ?? firstMemory(settings, load)
   const heldBack = hasFreeHands(settings, load) ? memory.heldBack + 1 : 0
   const { needed, reason } = need(settings, load, memory, heldBack >= HELD_BACK_AFTER)
-  const enough = within(settings, Math.ceil(needed * SLACK))
+  const enough = within(settings, needed === 0 ? 0 : Math.ceil(needed * SLACK + SLACK_WORKERS))
   const floor = isLate(settings, load) ? Math.max(enough, memory.wanted) : enough
   const peaks = [
     ...memory.peaks.filter(({ atMs, workers }) => load.nowMs - atMs < settings.scaleInAfterMs && workers > floor),
