@@ -84,8 +84,7 @@ describe('spindle autoscale, with a store', { timeout: 120_000 }, () => {
     const url = await start([file, ...pool])
     await send(0, 10, 200)
     await expect.poll(runs, { timeout: 60_000 }).toHaveLength(10)
-    const before = await figures(url)
-    expect(before).toMatchObject({ wanted: 1, ready: 1 })
+    await expect.poll(() => figures(url), { timeout: 30_000 }).toMatchObject({ wanted: 1, ready: 1 })
 
     await send(10, 100, 200)
     const { looks } = await figures(url)
