@@ -21,6 +21,8 @@ export interface Disk {
   makeDirectory(directory: string): Promise<void>
   /** Bytes that may still be written, as far as the file system tells. */
   freeBytes(): Promise<number>
+  /** Resolves once everything that the event loop had ready has had its turn. Absent: nothing else runs here. */
+  turn?(): Promise<void>
 }
 
 export interface DiskFile {

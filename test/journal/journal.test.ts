@@ -30,6 +30,44 @@ describe('journal', () => {
     expect(disk.calls.write - before.write).toBeLessThanOrEqual(2)
   })
 
+  it('waits for callers whose requests are here already, when they come in groups', async () => {
+    const disk = new FaultDisk()
+    let late = 0
+    Object.assign(disk, {
+      async turn() {
+        if (late > 0) put(journal, `late ${late--}`)
+      },
+    })
+    const { journal } = await openRig(disk)
+    await putMany(journal, 2, 8)
+    const before = { ...disk.calls }
+    late = 2
+    put(journal, 'first')
+    await journal.sync()
+    await journal.sync()
+    expect(journal.synced).toBe(5)
+    expect(disk.calls.write - before.write).toBe(1)
+    expect(disk.calls.sync - before.sync).toBe(1)
+  })
+
+  it('writes nothing after a fault while it waited for others', async () => {
+    const disk = new FaultDisk()
+    let fault: Error | undefined
+    Object.assign(disk, {
+      async turn() {
+        if (fault !== undefined) journal.poison('trying the journal', fault)
+      },
+    })
+    const { journal } = await openRig(disk)
+    const texts = await putMany(journal, 2, 8)
+    fault = new Error('beside')
+    put(journal, 'never')
+    await expect(journal.sync()).rejects.toMatchObject({ code: 'poisoned' })
+    await journal.close()
+    const { replayed } = await openRig(disk.crash())
+    expect(replayed).toEqual(texts)
+  })
+
   it('writes relaxed records without a sync, and tells so', async () => {
     const { disk, journal } = await openRig()
     const syncs = disk.calls.sync

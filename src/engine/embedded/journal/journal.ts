@@ -4,7 +4,8 @@
  *     reserve/seal --> open chunk --> queue --write--> written --datasync--> synced
  *
  * Group commit. Records gather in the open chunk for as long as the write or sync before them runs, then go out in one write and
- * one sync. There is no timer: the first record of an idle journal leaves as soon as the callers of the same turn had their say.
+ * one sync. There is no timer: the first record of an idle journal leaves as soon as the callers of the same turn had their say; where
+ * callers lately came in groups, also those whose requests the event loop has at hand (a few turns of it at most).
  *
  * Invariants
  * - Nothing is `synced` before a datasync that began after its write had ended.

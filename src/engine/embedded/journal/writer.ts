@@ -11,6 +11,8 @@ import type { SegmentTable } from './segment-table.ts'
 
 /** Microtask rounds without a new record after which the callers of this turn are taken to have had their say. */
 const QUIET_ROUNDS = 8
+/** Turns of the event loop for which a write waits at most, while each brings another caller's record. */
+const TURNS_MAX = 3
 
 /** Where chunks come from: the part that gathers records. */
 export interface ChunkSource {
@@ -53,6 +55,9 @@ export class JournalWriter {
   #syncing: Promise<void> | undefined
   #syncWanted = 0
   #hurry = false
+  /** Records handed over up to here; and did the last chunk hold several? Then callers come in groups. */
+  #handedOver = 0
+  #crowded = false
   #writeWaiters: Waiter[] = []
   #syncWaiters: Waiter[] = []
 
@@ -147,7 +152,11 @@ export class JournalWriter {
             await this.#syncing
             continue
           }
+          if (this.#crowded) await this.#gather()
+          if (this.failure !== undefined) break
           if (this.#queue.length === 0 && !this.#source.handOver()) break
+          this.#crowded = this.#source.sealed > this.#handedOver + 1
+          this.#handedOver = this.#source.sealed
         }
         const chunk = this.#queue.shift()
         if (chunk !== undefined) await this.#write(chunk)
@@ -171,6 +180,14 @@ export class JournalWriter {
       quiet = seen === this.#source.sealed ? quiet + 1 : 0
       seen = this.#source.sealed
       await undefined
+    }
+  }
+
+  /** Callers on sockets come one in each callback: those whose requests are here already share this write, instead of waiting for the next. */
+  async #gather(): Promise<void> {
+    for (let turns = 0, seen = -1; turns < TURNS_MAX && seen !== this.#source.sealed; turns++) {
+      seen = this.#source.sealed
+      await this.#disk.turn?.()
     }
   }
 
