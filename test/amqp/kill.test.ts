@@ -61,7 +61,7 @@ async function publishUntilKilled(folder: string, cycle: number, received: Set<s
   return confirmed
 }
 
-/** Consumes until everything that was confirmed has come; what was leased when the broker was killed comes when its holder has run out. */
+/** Consumes until everything that was confirmed has come, with what was leased when the broker was killed. */
 async function drained(folder: string, confirmed: readonly string[], received: Set<string>): Promise<void> {
   const { child, url } = await started(folder)
   const ended = new Promise((resolve) => child.once('exit', resolve))
