@@ -13,14 +13,14 @@ const many = <T>(count: number, make: (i: number) => T): T[] => Array.from({ len
 const filled = (element: (i: number) => unknown, count: number): unknown => ({ a: many(count, element) })
 
 /** The body is parsed before the clock starts: that is paid once a message, however many filters there are. */
-function bestMs(policy: Filter['policy'], body: unknown): number {
+function bestMs(policy: Filter['policy'], body: unknown, enoughMs: number): number {
   expect(judgeFilter({ scope: 'body', policy })).toBeUndefined()
   const test = compileFilter({ scope: 'body', policy })
   const message = new RoutedMessage({ head: new Uint8Array(0), body: Buffer.from(JSON.stringify(body)) })
   expect(message.body).toEqual(body)
   return fastestMs(() => {
     if (test(message)) throw new Error('it passes nothing')
-  })
+  }, enoughMs)
 }
 
 describe('the worst input of a filter takes less than 5 ms', () => {
@@ -42,7 +42,7 @@ describe('the worst input of a filter takes less than 5 ms', () => {
     ['anything-but', { a: many(150, () => ({ 'anything-but': ['x', 'y', 'z'] })) }, filled(() => 'x', 65_000)],
     ['objects in an array', { a: { b: many(37, (i) => i), c: [-1] } }, filled((i) => ({ b: i % 37, c: 1 }), 17_000)],
   ])('%s', (_, policy, body) => {
-    expect(bestMs(policy, body)).toBeLessThan(5)
+    expect(bestMs(policy, body, 5)).toBeLessThan(5)
   })
 })
 
@@ -51,7 +51,7 @@ describe('the worst input of wildcards', () => {
   /** As many patterns as the limit on wildcards lets through, each looked for in the longest text there is: a pass over it for each. */
   it.each([40, 5_000])('costs no more than a few passes over the text (parts of %i characters)', (chars) => {
     const policy = { a: many(11, (i) => ({ wildcard: `*${'a'.repeat(chars + i)}b*a*` })) }
-    expect(bestMs(policy, { a: long })).toBeLessThan(30)
+    expect(bestMs(policy, { a: long }, 30)).toBeLessThan(30)
   })
 })
 
@@ -61,6 +61,7 @@ it('reads forty thousand addresses of version 6 in the time of a few passes over
     bestMs(
       policy,
       filled((i) => `::${i % 10}`, 40_000),
+      15,
     ),
   ).toBeLessThan(15)
 })

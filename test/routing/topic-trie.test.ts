@@ -71,11 +71,11 @@ describe('a trie of topic patterns', () => {
   it('is not led astray by patterns that could fit in very many ways', () => {
     const trie = new TopicTrie<number>()
     for (let i = 0; i < 60; i++) trie.add(`${'#.a.'.repeat(30)}x${i}`, i)
-    const keys = Array.from({ length: 20 }, (_, i) => `${'a.'.repeat(126)}y${i}`)
+    let keys = 0
     // Each key once: what is known costs nothing.
     const ms = fastestMs(() => {
-      if (trie.match(keys.pop() ?? '').length > 0) throw new Error('it takes none')
-    }, keys.length)
+      if (trie.match(`${'a.'.repeat(126)}y${keys++}`).length > 0) throw new Error('it takes none')
+    }, 50)
     expect(ms).toBeLessThan(50)
   })
 
@@ -88,7 +88,7 @@ describe('a trie of topic patterns', () => {
       for (let i = 0; i < 1_000; i++) {
         if (trie.match(`eu.${(i * 7 + round) % 10_000}.paid`).length !== 1) throw new Error('it takes one')
       }
-    }, 10)
+    }, 20)
     expect(ms).toBeLessThan(20) // for a thousand keys
   })
 })
