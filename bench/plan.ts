@@ -26,7 +26,7 @@ export const fullPlan: Plan = {
   taskPace: { warmUpMs: 500, runMs: 1_000, runs: 3 },
   throughput: { bodyBytes: 100, batch: 1, callers: 1000, durability: 'durable' },
   throughputTasks: { bodyBytes: 100, callers: 1000, durability: 'durable' },
-  throughputPace: { warmUpMs: 2_000, runMs: 3_000, runs: 3 },
+  throughputPace: { warmUpMs: 4_000, runMs: 3_000, runs: 3 },
   backlog: { messages: 1_000_000, bodyBytes: 100, steadyMs: 10_000 },
   restarts: 3,
 }

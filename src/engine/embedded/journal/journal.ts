@@ -30,8 +30,8 @@ import {
   RECORD_PAYLOAD_BYTES_MAX,
   ROLL_BYTES,
   SEGMENT_HEADER_BYTES,
-  SEGMENT_OVERHEAD_BYTES,
   sealRecord,
+  segmentBytesFor,
   segmentSeed,
 } from './record-format.ts'
 import { corrupt, type OnRecord } from './recovery.ts'
@@ -493,9 +493,4 @@ export class Journal {
     if (this.#writer.failure !== undefined) throw this.#writer.failure
     if (this.#state !== 'running') throw new SpindleError('closed', `using the journal of ${this.#disk.label}`)
   }
-}
-
-/** The smallest segment that takes a record of that size. */
-function segmentBytesFor(payloadBytes: number): number {
-  return payloadBytes + RECORD_HEADER_BYTES + SEGMENT_OVERHEAD_BYTES
 }

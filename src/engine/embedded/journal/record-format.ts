@@ -136,3 +136,8 @@ export function decodeSegmentHeader(bytes: Buffer): SegmentHeader | undefined {
   }
   return encodeSegmentHeader(header).equals(bytes) ? header : undefined
 }
+
+/** The smallest segment that takes a record of that size. */
+export function segmentBytesFor(payloadBytes: number): number {
+  return payloadBytes + RECORD_HEADER_BYTES + SEGMENT_OVERHEAD_BYTES
+}

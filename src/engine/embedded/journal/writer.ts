@@ -13,6 +13,8 @@ import type { SegmentTable } from './segment-table.ts'
 const QUIET_ROUNDS = 8
 /** Turns of the event loop for which a write waits at most, while each brings another caller's record. */
 const TURNS_MAX = 3
+/** A chunk of more records is large enough to share a sync well: waiting for more would only leave the disk idle. */
+const GATHER_RECORDS_MAX = 64
 
 /** Where chunks come from: the part that gathers records. */
 export interface ChunkSource {
@@ -55,7 +57,7 @@ export class JournalWriter {
   #syncing: Promise<void> | undefined
   #syncWanted = 0
   #hurry = false
-  /** Records handed over up to here; and did the last chunk hold several? Then callers come in groups. */
+  /** Records handed over up to here; and did the last chunk hold several, not many? Then callers come in small groups. */
   #handedOver = 0
   #crowded = false
   #writeWaiters: Waiter[] = []
@@ -155,7 +157,8 @@ export class JournalWriter {
           if (this.#crowded) await this.#gather()
           if (this.failure !== undefined) break
           if (this.#queue.length === 0 && !this.#source.handOver()) break
-          this.#crowded = this.#source.sealed > this.#handedOver + 1
+          const records = this.#source.sealed - this.#handedOver
+          this.#crowded = records > 1 && records <= GATHER_RECORDS_MAX
           this.#handedOver = this.#source.sealed
         }
         const chunk = this.#queue.shift()
