@@ -166,12 +166,13 @@ export class TaskClient {
     const {
       concurrency = CONCURRENCY_DEFAULT,
       drainMs = DRAIN_MS_DEFAULT,
+      tasksMax,
       ended,
       renew = true,
       files = [],
       order = 'turns',
     } = options
-    checkWork(tasks, { concurrency, drainMs, files, order })
+    checkWork(tasks, { concurrency, drainMs, tasksMax, files, order })
     for (const task of tasks) await this.#queues.declare(task)
     const { port } = this.#parts
     const webhooks = new Sideline(() => this.#workAside(this.#webhook, WEBHOOK_CONCURRENCY, drainMs))
@@ -183,7 +184,7 @@ export class TaskClient {
     const unlisten = (): void => {
       for (const end of unlisteners) end()
     }
-    const worker = await this.#start(tasks, { concurrency, drainMs, ended, renew, files, order })
+    const worker = await this.#start(tasks, { concurrency, drainMs, tasksMax, ended, renew, files, order })
     for (const { queue } of await port.measure([WEBHOOK_TASK, FLOW_QUEUE])) {
       if (queue === WEBHOOK_TASK) webhooks.start()
       else flows.start()
@@ -224,7 +225,7 @@ export class TaskClient {
 
   async #start(
     tasks: readonly AnyTask[],
-    options: Pick<TaskWorkerParts, 'concurrency' | 'drainMs' | 'ended' | 'order'> & {
+    options: Pick<TaskWorkerParts, 'concurrency' | 'drainMs' | 'tasksMax' | 'ended' | 'order'> & {
       readonly renew: boolean
       readonly files: readonly string[]
     },
@@ -283,11 +284,12 @@ function checkWork(
   options: {
     readonly concurrency: number
     readonly drainMs: number
+    readonly tasksMax: number | undefined
     readonly files: readonly string[]
     readonly order: QueueOrder
   },
 ): void {
-  const { concurrency, drainMs, files, order } = options
+  const { concurrency, drainMs, tasksMax, files, order } = options
   const refuse = (why: string): never => {
     throw new SpindleError('invalid-argument', `start a worker (${why})`)
   }
@@ -296,6 +298,9 @@ function checkWork(
     refuse(`concurrency is ${concurrency} but must be a whole number from 1 to ${CONCURRENCY_MAX}`)
   }
   if (!(drainMs >= 0)) refuse(`drainMs is ${drainMs} but must be 0 or more`)
+  if (tasksMax !== undefined && !(Number.isInteger(tasksMax) && tasksMax >= 1)) {
+    refuse(`tasksMax is ${tasksMax} but must be a whole number from 1`)
+  }
   const names = tasks.map(({ name }) => name)
   const twice = names.find((name, i) => names.indexOf(name) !== i)
   if (twice !== undefined) refuse(`it was given two tasks named '${twice}'`)

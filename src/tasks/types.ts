@@ -227,6 +227,8 @@ export interface WorkOptions {
   readonly order?: QueueOrder
   /** How long a stop waits for running tasks before it aborts them and gives them back unspent, ms. Default 25,000. */
   readonly drainMs?: number
+  /** Attempts that this worker begins before it stops by itself, once they have all ended; never one more. Default: no limit. */
+  readonly tasksMax?: number
   /** Stop on SIGTERM and SIGINT, exit at once on the second. Default false (the CLI sets it). */
   readonly handleSignals?: boolean
   /** Modules that export the tasks with `isolate`, as paths: their threads and processes load them. `spindle work` knows its own. */

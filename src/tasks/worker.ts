@@ -1,7 +1,7 @@
 /**
  * Claims tasks and runs them, so many at a time.
  *
- *   working --stop()--> draining --all ended, or drainMs over--> aborting --grace over--> stopped
+ *   working --stop(), or tasksMax begun--> draining --all ended, or drainMs over--> aborting --grace over--> stopped
  *
  * A slot is free as soon as its handler has come to an end and the end is on its way to the store: a disk sync idles
  * nobody. What is claimed is always run at once; nothing is claimed ahead, so no task waits behind a busy worker.
@@ -45,6 +45,8 @@ export interface TaskWorkerParts extends Omit<ExecutorParts, 'settler' | 'releas
   readonly queues: readonly WorkedQueue[]
   readonly concurrency: number
   readonly drainMs: number
+  /** Attempts begun before it stops by itself; undefined: no limit. */
+  readonly tasksMax?: number | undefined
   readonly order: QueueOrder
   /** false: leases are left to run out, as a worker whose thread hangs would. For tests. Default true. */
   readonly renew?: boolean
@@ -75,6 +77,8 @@ export class TaskWorker implements Worker {
   #isStopping = false
   #isQuiet = false
   #slots = 0
+  /** Attempts that it may still begin. */
+  #allowance: number
   #wake: (() => void) | undefined
   #drained: (() => void) | undefined
   #stop: Promise<void> | undefined
@@ -95,6 +99,7 @@ export class TaskWorker implements Worker {
     this.#concurrency = parts.concurrency
     this.#claimMax = parts.limits.receiveMax
     this.#drainMs = parts.drainMs
+    this.#allowance = parts.tasksMax ?? Number.POSITIVE_INFINITY
     this.#settler = new Settler(port, () => this.#changed())
     this.#executor = new Executor({ ...parts, settler: this.#settler, released: (run) => this.#released(run) })
     this.#renewer = parts.renew === false ? undefined : this.#createRenewer(parts)
@@ -165,7 +170,7 @@ export class TaskWorker implements Worker {
 
   async #claim(): Promise<void> {
     let pauseMs = PAUSE_MS
-    while (!this.#isStopping) {
+    while (!this.#isStopping && this.#allowance > 0) {
       if (!this.#mayClaim) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve
@@ -174,7 +179,8 @@ export class TaskWorker implements Worker {
       }
       const askedMs = this.#clock.monotonicMs()
       try {
-        const deliveries = await this.#take(Math.min(this.#concurrency - this.#slots, this.#claimMax))
+        const room = Math.min(this.#concurrency - this.#slots, this.#claimMax, this.#allowance)
+        const deliveries = await this.#take(room)
         pauseMs = PAUSE_MS
         this.#beginAll(deliveries, askedMs)
       } catch (fault) {
@@ -266,6 +272,7 @@ export class TaskWorker implements Worker {
       this.#giveBack(deliveries)
       return
     }
+    this.#allowance -= deliveries.length
     if (deliveries.length > 0) this.#renewer?.wake()
     for (const delivery of deliveries) {
       // It came back, so whoever still runs it here has lost its lease.

@@ -24,6 +24,36 @@ describe('a worker', () => {
     expect(await job.result()).toBe(42)
   })
 
+  it('begins tasksMax attempts and not one more, and stops when they have ended', async () => {
+    const begun: number[] = []
+    const slow = task('slow', {
+      input: z.object({ n: z.number() }),
+      async run({ n }) {
+        begun.push(n)
+        await sleep(on.clock, 60_000)
+      },
+    })
+    await on.tasks.enqueueMany(
+      slow,
+      Array.from({ length: 9 }, (_, n) => ({ input: { n } })),
+    )
+    const worker = await on.tasks.work([slow], { concurrency: 2, tasksMax: 5 })
+    const stopped = worker.stopped.then(() => on.elapsedMs())
+    await on.clock.advance(240_000)
+    expect(await stopped).toBe(180_000)
+    expect(begun).toEqual([0, 1, 2, 3, 4])
+    expect(worker.running).toBe(0)
+    const [measures] = await on.port.measure(['slow'])
+    expect(measures).toMatchObject({ ready: 4, leased: 0 })
+  })
+
+  it('refuses a tasksMax that is no count', async () => {
+    const noop = task('noop', { input: NOTHING, run() {} })
+    for (const tasksMax of [0, 1.5, -1, Number.NaN]) {
+      await expect(on.tasks.work([noop], { tasksMax })).rejects.toThrow(/tasksMax is .* whole number from 1/)
+    }
+  })
+
   it('runs a 45 s task on a 30 s lease once, because the lease is renewed', async () => {
     let runs = 0
     const slow = task('slow', {

@@ -60,7 +60,14 @@ export async function runWorker(
       say(`recycling: ${why}`)
       worker.stop().catch(() => {})
     }
-    const worker = await spindle.work(tasks, { concurrency, drainMs: drain * 1_000, files, order, ended })
+    const worker = await spindle.work(tasks, {
+      concurrency,
+      drainMs: drain * 1_000,
+      files,
+      order,
+      ended,
+      ...(flags.maxTasks === undefined ? {} : { tasksMax: flags.maxTasks }),
+    })
     stopOnSignals(worker, (signal) => {
       stoppedBy = signal
       state = 'stopping'
