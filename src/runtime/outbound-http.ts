@@ -7,7 +7,7 @@ import { lookup as resolve } from 'node:dns/promises'
 import { type ClientRequest, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { isIP } from 'node:net'
-import { isPublicAddress } from './public-address.ts'
+import { isLocalOrPublicAddress, isPublicAddress } from './public-address.ts'
 
 export interface OutboundRequest {
   readonly url: string
@@ -30,9 +30,15 @@ export interface Outbound {
   post(request: OutboundRequest, signal?: AbortSignal): Promise<OutboundAnswer>
 }
 
+const REACHES = {
+  public: isPublicAddress,
+  local: isLocalOrPublicAddress,
+  any: (address: string): boolean => isIP(address) !== 0,
+} as const
+
 export interface OutboundOptions {
-  /** Only public addresses, or any: loopback and private networks too. Default `public`. */
-  readonly reach?: 'public' | 'any'
+  /** Only public addresses; those and loopback; or any, private networks too. Default `public`. */
+  readonly reach?: keyof typeof REACHES
   /** For the whole exchange. Default 15,000. */
   readonly timeoutMs?: number
   /** All addresses of a name. Default: the system's resolver. */
@@ -46,7 +52,7 @@ const ANSWER_BYTES_MAX = 65_536
 
 export function outboundHttp(options: OutboundOptions = {}): Outbound {
   const { reach = 'public', timeoutMs = TIMEOUT_MS, addressesOf = systemAddressesOf } = options
-  const isAllowed = reach === 'any' ? (address: string) => isIP(address) !== 0 : isPublicAddress
+  const isAllowed = REACHES[reach]
 
   return {
     async post(asked, signal) {
@@ -61,7 +67,11 @@ export function outboundHttp(options: OutboundOptions = {}): Outbound {
         const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
         const addresses = isIP(host) === 0 ? await Promise.race([addressesOf(host), aborted(deadline.signal)]) : [host]
         const hidden = addresses.find((address) => !isAllowed(address))
-        if (hidden !== undefined) return { kind: 'refused', why: `${host} is ${hidden}, which is not a public address` }
+        if (hidden !== undefined)
+          return {
+            kind: 'refused',
+            why: `${host} is ${hidden}, which ${reach === 'local' ? 'is neither loopback nor public' : 'is not a public address'}`,
+          }
         const [pinned] = addresses
         if (pinned === undefined) return { kind: 'failed', why: `${host} has no address` }
         return { kind: 'answered', status: await exchange({ url, pinned, asked, signal: deadline.signal }) }

@@ -41,6 +41,11 @@ export function isPublicAddress(address: string): boolean {
   }
 }
 
+/** Public, or this machine's loopback. IPv4 in IPv6 is neither. */
+export function isLocalOrPublicAddress(address: string): boolean {
+  return address === '::1' || (isIP(address) === 4 && address.startsWith('127.')) || isPublicAddress(address)
+}
+
 function listOf(family: 'ipv4' | 'ipv6', subnets: readonly string[]): BlockList {
   const list = new BlockList()
   for (const subnet of subnets) {

@@ -31,7 +31,8 @@ import { StoreTimes } from './store-times.ts'
 import { queueOf, TaskQueues } from './task-queue.ts'
 import type { AnyTask, EnqueueOptions, Job, QueueOrder, TaskDefinition, Worker, WorkOptions } from './types.ts'
 import { type Post, WEBHOOK_TASK, type WebhookTask, webhookTask } from './webhook.ts'
-import { WEBHOOK_CHANNEL, Webhooks } from './webhooks.ts'
+import { WEBHOOK_CHANNEL, WebhookQueue } from './webhook-queue.ts'
+import { Webhooks, webhookOfDeath } from './webhooks.ts'
 import { TaskWorker, type TaskWorkerParts, type WorkedQueue } from './worker.ts'
 
 const CONCURRENCY_DEFAULT = 10
@@ -47,7 +48,7 @@ export interface TaskClientParts {
   readonly random: Random
   readonly limits: Limits
   readonly log: Log
-  /** How webhooks are sent. Default: fetch. */
+  /** How webhooks are sent. Default: over the network, to public and loopback addresses. */
   readonly post?: Post
 }
 
@@ -78,9 +79,16 @@ export class TaskClient {
     const storeTimes = new StoreTimes()
     this.#parts = parts
     this.#queues = new TaskQueues(port)
-    this.#enqueuer = new Enqueuer({ port, clock, queues: this.#queues, storeTimes })
-    this.#webhook = webhookTask(parts.post)
-    this.#webhooks = new Webhooks({ port, clock, enqueuer: this.#enqueuer, task: this.#webhook })
+    this.#webhook = webhookTask((death) => webhookOfDeath(death, { port, clock }), parts.post)
+    const webhookQueue = new WebhookQueue({ port, queues: this.#queues, task: this.#webhook })
+    this.#enqueuer = new Enqueuer({ port, clock, queues: this.#queues, storeTimes, webhookQueue })
+    this.#webhooks = new Webhooks({
+      port,
+      clock,
+      enqueuer: this.#enqueuer,
+      task: this.#webhook,
+      queue: webhookQueue,
+    })
     this.#flows = new Flows({ port, clock, random: parts.random, queues: this.#queues, waits: this.#waits })
     const { queues, webhooks, flows, waits } = {
       queues: this.#queues,

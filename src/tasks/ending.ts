@@ -38,8 +38,12 @@ export const DISCARDED = 'discarded'
 const PLAIN_ACK = { kind: 'ack' } as const
 const GIVE_BACK = { kind: 'release', spend: false } as const
 
-/** undefined: nothing to say to the store. */
-export function settlementOf(ending: Ending, runMs: number | undefined): SettleRequest['how'] | undefined {
+/** undefined: nothing to say to the store. `told`: deliveries spent at an end that the webhook hears of in the same unit. */
+export function settlementOf(
+  ending: Ending,
+  runMs: number | undefined,
+  told?: number,
+): SettleRequest['how'] | undefined {
   switch (ending.kind) {
     case 'succeeded':
       return ending.kept === undefined ? PLAIN_ACK : { kind: 'ack', keep: ending.kept, retainMs: ending.retainMs }
@@ -63,7 +67,7 @@ export function settlementOf(ending: Ending, runMs: number | undefined): SettleR
       return {
         kind: 'bury',
         reason: ending.discard ? DISCARDED : ending.reason,
-        note: encodeFailureNote({ error: ending.error, runMs }),
+        note: encodeFailureNote({ error: ending.error, runMs, told }),
       }
     case 'released':
       return GIVE_BACK

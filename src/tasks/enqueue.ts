@@ -9,6 +9,7 @@ import type { StoreTimes } from './store-times.ts'
 import { queueOf, type TaskQueues } from './task-queue.ts'
 import type { AnyTask, EnqueueOptions } from './types.ts'
 import { assertValid, type Checked, check, survivesJson } from './validation.ts'
+import type { WebhookQueue } from './webhook-queue.ts'
 import { checkWebhookUrl } from './webhook-url.ts'
 
 const NO_OPTIONS: EnqueueOptions = Object.freeze({})
@@ -18,6 +19,7 @@ export interface EnqueuerParts {
   readonly clock: Clock
   readonly queues: TaskQueues
   readonly storeTimes: StoreTimes
+  readonly webhookQueue: WebhookQueue
 }
 
 export class Enqueuer {
@@ -25,12 +27,14 @@ export class Enqueuer {
   readonly #clock: Clock
   readonly #queues: TaskQueues
   readonly #storeTimes: StoreTimes
+  readonly #webhookQueue: WebhookQueue
 
   constructor(parts: EnqueuerParts) {
     this.#port = parts.port
     this.#clock = parts.clock
     this.#queues = parts.queues
     this.#storeTimes = parts.storeTimes
+    this.#webhookQueue = parts.webhookQueue
   }
 
   /** Hands out the id once the task is durable (a duplicate's: the first one's). */
@@ -121,8 +125,9 @@ export class Enqueuer {
     }
   }
 
-  #prepared(task: AnyTask, { dedupId, group, debounceMs }: EnqueueOptions): boolean {
+  #prepared(task: AnyTask, { dedupId, group, debounceMs, webhook }: EnqueueOptions): boolean {
     if (!this.#queues.isDeclared(task)) return false
+    if (webhook !== undefined && !this.#webhookQueue.isReady) return false
     if (dedupId === undefined && group === undefined) return true
     const policy = this.#queues.policy(queueOf(task))
     if (group !== undefined && policy?.groups.kind === 'none') return false
@@ -137,7 +142,8 @@ export class Enqueuer {
       const why = `its queue '${queue}' has no groups; define the task with groups: 'ordered'`
       throw new SpindleError('invalid-argument', `enqueue task '${task.name}' with group '${options.group}' (${why})`)
     }
-    const { dedupId, debounceMs } = options
+    const { dedupId, debounceMs, webhook } = options
+    if (webhook !== undefined && !this.#webhookQueue.isReady) await this.#webhookQueue.prepare()
     if (dedupId !== undefined) await this.#queues.enableDedup(task, debounceMs === undefined ? 'queued' : 'replace')
     const dedup = this.#queues.policy(queue)?.dedup.kind
     if (debounceMs !== undefined && dedup !== 'replace') {

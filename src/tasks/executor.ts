@@ -286,7 +286,8 @@ export class Executor {
   async #stepsOf(run: Run, ending: Ending): Promise<Step[]> {
     const { flows, webhooks } = this.#parts
     await run.after
-    const how = settlementOf(ending, run.runMs)
+    const told = webhookOf(run, ending) === undefined ? undefined : run.delivery.attempts
+    const how = settlementOf(ending, run.runMs, told)
     const steps: Step[] = how === undefined ? [] : [{ kind: 'settle', receipt: run.delivery.receipt, how, id: run.id }]
     if (run.progress !== undefined || run.progressRecord)
       steps.push({ kind: 'record', key: progressKey(run.id), value: null })

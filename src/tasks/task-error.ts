@@ -113,15 +113,18 @@ export interface FailureNote {
   readonly failed?: number
   /** Those of them that took their isolate with them. */
   readonly kills?: number
+  /** Deliveries it had spent at the end that its worker told the webhook of. */
+  readonly told?: number | undefined
 }
 
 /** JSON of the error's fields and `runMs`, cut (first the stack, then the message) to NOTE_BYTES_MAX. */
-export function encodeFailureNote({ error, runMs, failed, kills = 0 }: FailureNote): Uint8Array {
+export function encodeFailureNote({ error, runMs, failed, kills = 0, told }: FailureNote): Uint8Array {
   const fields = {
     ...error,
     ...(runMs === undefined ? {} : { runMs: Math.round(runMs * 1000) / 1000 }),
     ...(failed === undefined ? {} : { failed }),
     ...(kills === 0 ? {} : { kills }),
+    ...(told === undefined ? {} : { told }),
   }
   const whole = Buffer.from(JSON.stringify(fields))
   if (whole.length <= NOTE_BYTES_MAX) return whole
@@ -146,7 +149,7 @@ export function decodeFailureNote(note: Uint8Array): FailureNote {
   if (fields === undefined || typeof fields['message'] !== 'string') {
     return { error: { name: 'Error', message: text }, runMs: undefined }
   }
-  const { name, message, stack, code, runMs, failed, kills } = fields
+  const { name, message, stack, code, runMs, failed, kills, told } = fields
   return {
     error: {
       name: typeof name === 'string' ? name : 'Error',
@@ -157,6 +160,7 @@ export function decodeFailureNote(note: Uint8Array): FailureNote {
     runMs: typeof runMs === 'number' ? runMs : undefined,
     ...(typeof failed === 'number' ? { failed } : {}),
     ...(typeof kills === 'number' ? { kills } : {}),
+    ...(typeof told === 'number' ? { told } : {}),
   }
 }
 

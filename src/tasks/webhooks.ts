@@ -1,16 +1,15 @@
-/** Ends of tasks -> webhook tasks, stored in the same unit; and word to the workers that there is something to deliver. */
-
+/** Ends of tasks -> webhook tasks, stored in the same unit; and the word that a worker or the store has for each. */
 import type { Port, SimpleStep } from '../client/port.ts'
 import { decodeHead } from '../model/content.ts'
+import type { Failure } from '../model/failed-event.ts'
 import type { Delivery } from '../model/message.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { type Ending, finalStatus } from './ending.ts'
 import type { Enqueuer } from './enqueue.ts'
-import type { WebhookTask } from './webhook.ts'
-
-/** Heard by workers, of which none looks after webhooks before there is one. */
-export const WEBHOOK_CHANNEL = 'task-webhook'
-const NOTHING = new Uint8Array(0)
+import { hasEnded, statusOf } from './status.ts'
+import { decodeFailureNote } from './task-error.ts'
+import type { WebhookInput, WebhookTask } from './webhook.ts'
+import type { WebhookQueue } from './webhook-queue.ts'
 
 export interface EndedTask {
   readonly delivery: Delivery
@@ -23,12 +22,14 @@ export class Webhooks {
   readonly #clock: Clock
   readonly #enqueuer: Enqueuer
   readonly #task: WebhookTask
+  readonly #queue: WebhookQueue
 
-  constructor(parts: { port: Port; clock: Clock; enqueuer: Enqueuer; task: WebhookTask }) {
+  constructor(parts: { port: Port; clock: Clock; enqueuer: Enqueuer; task: WebhookTask; queue: WebhookQueue }) {
     this.#port = parts.port
     this.#clock = parts.clock
     this.#enqueuer = parts.enqueuer
     this.#task = parts.task
+    this.#queue = parts.queue
   }
 
   /** What to commit with this end: nothing for most. */
@@ -51,8 +52,23 @@ export class Webhooks {
     return steps
   }
 
-  /** A webhook is on its way into the store. Nothing is lost when nobody hears: workers look when they start. */
   announce(): void {
-    this.#port.announce(WEBHOOK_CHANNEL, NOTHING)
+    this.#queue.announce()
   }
+}
+
+/**
+ * What to post of a death that the store judged by itself: a lease that nobody gave back, a life that ran out. undefined: it had no
+ * webhook, a worker has told of it already, or it lives again.
+ */
+export async function webhookOfDeath(
+  { id, attempts }: Pick<Failure, 'id' | 'attempts'>,
+  { port, clock }: { readonly port: Port; readonly clock: Clock },
+): Promise<WebhookInput | undefined> {
+  const view = await port.find(id)
+  const url = view && decodeHead(view.content.head).task.webhook
+  if (view === undefined || url === undefined) return undefined
+  const told = view.note === undefined ? undefined : decodeFailureNote(view.note).told
+  const status = statusOf(view, { progress: undefined, storeMs: undefined, nowMs: clock.wallMs() })
+  return told === attempts || !hasEnded(status) ? undefined : { url, status }
 }

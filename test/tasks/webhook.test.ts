@@ -2,8 +2,10 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { isLocalOrPublicAddress } from '../../src/runtime/public-address.ts'
 import { task } from '../../src/tasks/index.ts'
-import { checkWebhookUrl, isReachable } from '../../src/tasks/webhook-url.ts'
+import type { Post } from '../../src/tasks/webhook.ts'
+import { checkWebhookUrl } from '../../src/tasks/webhook-url.ts'
 import { type Rig, rig, sleep } from './rig.ts'
 
 const NOTHING = z.object({})
@@ -13,20 +15,18 @@ describe('a webhook', () => {
   const posts: { readonly url: string; readonly body: unknown; readonly atMs: number }[] = []
   let answers: (number | Error)[] = []
   let on: Rig
+  const post: Post = async (url, body, signal) => {
+    posts.push({ url: url.href, body: JSON.parse(body), atMs: on.elapsedMs() })
+    const answer = answers.shift() ?? 204
+    if (answer instanceof Error) throw answer
+    if (answer === 0) await sleep(on.clock, 3_600_000, signal)
+    return answer
+  }
 
   beforeEach(async () => {
     posts.length = 0
     answers = []
-    on = await rig({
-      random: HALF,
-      post: async (url, body, signal) => {
-        posts.push({ url: url.href, body: JSON.parse(body), atMs: on.elapsedMs() })
-        const answer = answers.shift() ?? 204
-        if (answer instanceof Error) throw answer
-        if (answer === 0) await sleep(on.clock, 3_600_000, signal)
-        return answer
-      },
-    })
+    on = await rig({ random: HALF, post })
   })
   afterEach(() => on.close())
 
@@ -81,6 +81,43 @@ describe('a webhook', () => {
     expect(await job.cancel()).toBe(true)
     await on.clock.advance(1_000)
     expect(posts).toMatchObject([{ body: { id: job.id, task: 'quick', state: 'cancelled', attempts: 1 } }])
+  })
+
+  it('tells of an end that the store judged, because no worker lived to say it', async () => {
+    const silent = task('silent', {
+      input: NOTHING,
+      idempotent: false,
+      leaseMs: 30_000,
+      run: () => sleep(on.clock, 3_600_000),
+    })
+    const quick = task('quick', { input: NOTHING, run: () => 1 })
+    const job = await on.tasks.enqueue(silent, {}, { webhook: 'https://example.com/lost' })
+    await on.tasks.enqueue(silent, {})
+    await on.another({ post }).work([silent], { renew: false })
+    await on.tasks.work([quick])
+    await on.clock.advance(29_000)
+    expect(posts).toEqual([])
+    await on.clock.advance(2_000)
+    expect(posts).toMatchObject([
+      { url: 'https://example.com/lost', body: { id: job.id, state: 'failed', reason: 'lost', attempts: 1 } },
+    ])
+  })
+
+  it('tells of the end of a task that was redriven, and fails once more', async () => {
+    const failing = task('failing', {
+      input: NOTHING,
+      retry: { attempts: 1 },
+      run: (): never => {
+        throw new Error('down')
+      },
+    })
+    const job = await on.tasks.enqueue(failing, {}, { webhook: 'https://example.com/failed' })
+    await on.tasks.work([failing])
+    await on.clock.advance(100)
+    expect(posts).toHaveLength(1)
+    await job.retry()
+    await on.clock.advance(100)
+    expect(posts.map(({ body }) => body)).toMatchObject([{ state: 'failed' }, { state: 'failed' }])
   })
 
   it('is not sent after a redirect, nor again after 410', async () => {
@@ -182,7 +219,7 @@ describe('a webhook URL', () => {
   })
 
   it('is looked at again once its name is resolved', () => {
-    expect(['127.0.0.1', '93.184.216.34', '2606:4700::1'].every(isReachable)).toBe(true)
-    expect(['10.1.2.3', '::ffff:10.1.2.3', 'fe80::1%eth0'].some(isReachable)).toBe(false)
+    expect(['127.0.0.1', '93.184.216.34', '2606:4700::1'].every(isLocalOrPublicAddress)).toBe(true)
+    expect(['10.1.2.3', '::ffff:10.1.2.3', 'fe80::1%eth0'].some(isLocalOrPublicAddress)).toBe(false)
   })
 })
