@@ -43,8 +43,8 @@ const table = {
     why: 'in-process and remote are one port: what only one side of a socket can reach must not leak into it',
   },
   tasks: {
-    may: rooms('client', 'model', 'runtime'),
-    but: 'client, model and runtime',
+    may: [room('wire/amqp'), ...rooms('client', 'model', 'runtime')],
+    but: "client, model, runtime and wire/amqp (Celery's messages)",
     why: 'tasks run the same in one process and on a fleet because they see only the client',
   },
   autoscale: {

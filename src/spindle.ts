@@ -8,6 +8,7 @@ import { StepTransaction } from './client/transaction.ts'
 import type { QueueMeasure } from './engine/engine.ts'
 import type { MessageId, MessageView } from './model/message.ts'
 import type { Clock } from './runtime/clock.ts'
+import type { CeleryCall, CeleryCallOptions, CeleryTask } from './tasks/celery/types.ts'
 import type { TaskClient } from './tasks/client.ts'
 import type { Flow } from './tasks/flows/flow.ts'
 import type { FlowRun } from './tasks/flows/types.ts'
@@ -165,6 +166,18 @@ export class Spindle {
   /** Changes the limits of a queue while it is worked: over all workers, at once. Rejects `no-such-queue`, `invalid-argument`. */
   limit(queue: string, limits: TaskLimits): Promise<void> {
     return this.#tasks.limit(queue, limits)
+  }
+
+  /**
+   * Sends a task to Python's Celery workers, in its own protocol; resolves once it is durable. Rejects `invalid-input`, `too-large`,
+   * `queue-full`, `disk-full`.
+   */
+  callCelery<S extends StandardSchemaV1, O>(
+    task: CeleryTask<S, O>,
+    input: StandardSchemaV1.InferInput<S>,
+    options?: CeleryCallOptions,
+  ): Promise<CeleryCall<O>> {
+    return this.#tasks.callCelery(task, input, options)
   }
 
   /** Starts a workflow (`chain`, `group`, `chord`, `fanOut`, `each` of `step`s); resolves once its first steps are durable. Rejects `invalid-input`, `invalid-argument`. */

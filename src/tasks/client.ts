@@ -9,6 +9,9 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Random } from '../runtime/random.ts'
 import { Batches } from './batches.ts'
+import { CeleryCalls } from './celery/calls.ts'
+import { CeleryInbox } from './celery/inbox.ts'
+import type { CeleryCall, CeleryCallOptions, CeleryTask } from './celery/types.ts'
 import type { Changes } from './changes.ts'
 import { Deadlines } from './deadlines.ts'
 import { Enqueuer } from './enqueue.ts'
@@ -67,6 +70,7 @@ export class TaskClient {
   readonly #webhook: WebhookTask
   readonly #webhooks: Webhooks
   readonly #flows: Flows
+  readonly #celery: CeleryCalls
   readonly #scheduler: Scheduler
   /** Declared schedules, of whatever process. */
   readonly schedules: Schedules
@@ -97,6 +101,7 @@ export class TaskClient {
       waits: this.#waits,
     }
     this.#jobParts = { port, clock, queues, storeTimes, webhooks, flows, waits }
+    this.#celery = new CeleryCalls({ port, clock, random: parts.random, log })
     this.#scheduler = new Scheduler({ port, clock, log })
     this.schedules = new Schedules({ port, clock, enqueuer: this.#enqueuer, scheduler: this.#scheduler })
   }
@@ -125,6 +130,15 @@ export class TaskClient {
   job(id: string, task?: AnyTask): Job<unknown>
   job(id: string, task?: AnyTask): Job<unknown> {
     return new TaskJob<unknown>(this.#jobParts, id as MessageId, task?.name)
+  }
+
+  /** Sends a task to Python workers; resolves once it is durable. Rejects `invalid-input`, `too-large`, `queue-full`, `disk-full`. */
+  callCelery<S extends StandardSchemaV1, O>(
+    task: CeleryTask<S, O>,
+    input: StandardSchemaV1.InferInput<S>,
+    options?: CeleryCallOptions,
+  ): Promise<CeleryCall<O>> {
+    return this.#celery.call(task, input, options)
   }
 
   /** Declares a schedule; idempotent. From then on this process is one of those that fire. Rejects `invalid-argument`, `invalid-input`, `no-such-queue`. */
@@ -213,6 +227,7 @@ export class TaskClient {
   async close(): Promise<void> {
     for (const changes of this.#waits) changes.close()
     this.#scheduler.stop()
+    await this.#celery.close()
     // A worker whose store failed has said so through `stopped`.
     await Promise.allSettled([...this.#workers].map((worker) => worker.stop()))
   }
@@ -260,6 +275,7 @@ export class TaskClient {
       enqueuer: this.#enqueuer,
       webhooks: this.#webhooks,
       flows: this.#flows,
+      celery: new CeleryInbox({ port, clock, random, queues: celeryQueues(tasks) }),
       queues: queues.map((queue) => this.#worked(queue)),
       find: (type, queue) => (type === undefined ? onlyTaskOf(queue, tasks) : byName.get(type)),
     })
@@ -269,6 +285,10 @@ export class TaskClient {
     const { leaseMs, groups } = this.#queues.policy(queue) ?? defaultPolicy
     return { queue, leaseMs, grouped: groups.kind === 'ordered' || groups.kind === 'sticky' }
   }
+}
+
+function celeryQueues(tasks: readonly AnyTask[]): ReadonlySet<string> {
+  return new Set(tasks.filter(({ options }) => options.celery !== undefined).map(queueOf))
 }
 
 /** Of two that share a queue the first that has one says how. */

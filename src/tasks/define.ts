@@ -47,6 +47,11 @@ export function task<const Name extends string, Schema extends StandardSchemaV1,
   if (memoryMbMax !== undefined && (isolate === undefined || !Number.isInteger(memoryMbMax) || memoryMbMax < 8)) {
     refuse(`memoryMbMax is ${memoryMbMax} but must be a whole number, 8 or more, of a task with isolate`)
   }
+  const { parameters = [] } = options.celery ?? {}
+  if (!Array.isArray(parameters) || parameters.some((name) => typeof name !== 'string' || name === '')) {
+    refuse('celery.parameters must be the names of the positional arguments')
+  }
+  if (new Set(parameters).size < parameters.length) refuse('celery.parameters names one of them twice')
   const { retainMs = 0, retainMax } = options.result ?? {}
   if (!(retainMs >= 0 && retainMs <= DURATION_MS_MAX))
     refuse(`result.retainMs is ${retainMs} but must be 0 to ${DURATION_MS_MAX}`)

@@ -10,13 +10,16 @@
 import type { Port, Step } from '../client/port.ts'
 import { decodeBody, decodeHead, decodeText } from '../model/content.ts'
 import { SpindleError } from '../model/errors.ts'
-import type { Limits } from '../model/limits.ts'
+import { DURATION_MS_MAX, type Limits } from '../model/limits.ts'
 import type { Delivery } from '../model/message.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Random } from '../runtime/random.ts'
 import type { Batches } from './batches.ts'
 import { cancelKey } from './cancel.ts'
+import type { CeleryInbox } from './celery/inbox.ts'
+import { inputOf as celeryInput } from './celery/protocol.ts'
+import type { Received } from './celery/received.ts'
 import type { Deadlines } from './deadlines.ts'
 import { type Ending, encodeKept, settlementOf, waitMsOf } from './ending.ts'
 import type { Enqueuer } from './enqueue.ts'
@@ -48,6 +51,8 @@ export interface ExecutorParts {
   readonly enqueuer: Enqueuer
   readonly webhooks: Webhooks
   readonly flows: Flows
+  /** Deliveries that Python's Celery sent. */
+  readonly celery: CeleryInbox
   /** Where tasks with `isolate` run. */
   readonly isolation: Isolation
   readonly batches: Batches
@@ -74,7 +79,14 @@ export class Executor {
   /** The caller holds the run's slot until `released`. */
   take(delivery: Delivery, leasedMs: number): Run {
     const head = decodeHead(delivery.content.head)
-    return new Run({ delivery, head, task: this.#parts.find(head.type, delivery.queue), leasedMs })
+    const celery = this.#parts.celery.read(delivery)
+    return new Run({
+      delivery,
+      head,
+      task: this.#parts.find(celery?.task ?? head.type, delivery.queue),
+      leasedMs,
+      celery,
+    })
   }
 
   begin(run: Run): void {
@@ -82,6 +94,7 @@ export class Executor {
     const { queue, groupId } = run.delivery
     if (pauses.holds(run.taskName, queue, groupId)) this.#end(run, { kind: 'held', delayMs: HOLD_MS })
     else if (run.flow !== undefined) this.#beginStep(run, run.flow)
+    else if (run.celery !== undefined) this.#beginCelery(run, run.celery)
     else this.#admitDelivery(run)
   }
 
@@ -91,6 +104,17 @@ export class Executor {
       (stopped) => (stopped ? this.#end(run, this.#cancelled(run)) : this.#admitDelivery(run)),
       (fault: unknown) => this.#end(run, this.#thrown(run, fault)),
     )
+  }
+
+  /** Its sender may have said when, and until when. */
+  #beginCelery(run: Run, received: Received): void {
+    const hindrance = this.#parts.celery.hindrance(received)
+    if (hindrance?.kind === 'early') {
+      this.#end(run, { kind: 'held', delayMs: Math.min(hindrance.delayMs, DURATION_MS_MAX) })
+    } else if (hindrance?.kind === 'expired') {
+      const retainMs = run.task === undefined ? 0 : retainMsOf(run.task)
+      this.#end(run, { kind: 'discarded', reason: 'expired', retainMs })
+    } else this.#admitDelivery(run)
   }
 
   #admitDelivery(run: Run): void {
@@ -128,11 +152,11 @@ export class Executor {
   }
 
   #validate(run: Run): void {
-    const { task, head, delivery } = run
+    const { task } = run
     const silent = task === undefined ? unknownTask(run) : spentInSilence(run, task)
     if (task === undefined || silent !== undefined) this.#end(run, silent ?? unknownTask(run))
     else {
-      const checked = checkedInput(task, head.kind, delivery.content.body)
+      const checked = checkedInput(run, task)
       if (checked instanceof Promise) {
         checked.then(
           (ready) => this.#admit(run, task, ready),
@@ -153,7 +177,7 @@ export class Executor {
 
   #start(run: Run, task: AnyTask, input: unknown): void {
     const { clock, deadlines } = this.#parts
-    const { timeoutMs } = task.options
+    const timeoutMs = timeoutOf(run, task)
     run.context = new RunContext(run, this.#contextParts)
     run.startedMs = clock.monotonicMs()
     if (timeoutMs !== undefined) run.timeout = deadlines.after(timeoutMs, () => this.interrupt(run, 'timeout'))
@@ -175,7 +199,7 @@ export class Executor {
     if (batch !== undefined) return this.#parts.batches.run(run, task, { input, context })
     if (isolate === undefined) return task.options.run(input, context)
     // The isolate validates for itself: what the schema makes of the input may have no form that goes over.
-    return this.#parts.isolation.run(run, task, inputOf(run.head.kind, run.delivery.content.body))
+    return this.#parts.isolation.run(run, task, inputOf(run, task))
   }
 
   #returned(run: Run, task: AnyTask, result: unknown): Ending {
@@ -206,7 +230,7 @@ export class Executor {
   }
 
   #succeeded(run: Run, task: AnyTask, result: unknown): Ending {
-    const retainMs = retainMsOf(task)
+    const retainMs = wantsNoResult(run) ? 0 : retainMsOf(task)
     const resultMax = this.#parts.limits.resultBytesMax
     try {
       const json = JSON.stringify(result) as string | undefined
@@ -266,6 +290,10 @@ export class Executor {
       if (outcome === 'settled') {
         if (webhookOf(run, ending) !== undefined) this.#parts.webhooks.announce()
         this.#tell(run, ending)
+      } else if (outcome === 'aborted' && run.celery !== undefined && !run.unanswered) {
+        // Whoever waited for its answer may have gone meanwhile, which is no reason to run it again.
+        run.unanswered = true
+        this.#endTogether(run, ending)
       } else if (outcome === 'aborted' && hasCompany(run)) this.#endWithoutFollowUps(run, fault)
       else this.#tell(run, { kind: 'lost' }, fault)
     })
@@ -284,7 +312,7 @@ export class Executor {
   }
 
   async #stepsOf(run: Run, ending: Ending): Promise<Step[]> {
-    const { flows, webhooks } = this.#parts
+    const { celery, flows, webhooks } = this.#parts
     await run.after
     const told = webhookOf(run, ending) === undefined ? undefined : run.delivery.attempts
     const how = settlementOf(ending, run.runMs, told)
@@ -296,6 +324,7 @@ export class Executor {
       await declared
       steps.push(await step)
     }
+    if (run.celery !== undefined) steps.push(...(await celery.steps(run, run.celery, ending)))
     if (ending.kind === 'succeeded') {
       if (run.flow !== undefined) steps.push(...(await flows.succeeded(run.flow, ending.result, run.added ?? [])))
       steps.push(...(run.company ?? []))
@@ -337,6 +366,7 @@ function isAlone(run: Run, ending: Ending): boolean {
     run.progress === undefined &&
     !run.progressRecord &&
     !run.cancelRecord &&
+    run.celery === undefined &&
     !(hasCompany(run) && isEnd(ending)) &&
     webhookOf(run, ending) === undefined
   )
@@ -349,7 +379,7 @@ function isEnd({ kind }: Ending): boolean {
 
 /** Something beside its own end becomes true with its success. */
 function hasCompany(run: Run): boolean {
-  return run.followUps !== undefined || run.company !== undefined || run.flow !== undefined
+  return run.followUps !== undefined || run.company !== undefined || run.flow !== undefined || run.celery !== undefined
 }
 
 function webhookOf(run: Run, ending: Ending): string | undefined {
@@ -363,21 +393,21 @@ interface Unreadable {
   readonly fault: unknown
 }
 
-function checkedInput(
-  task: AnyTask,
-  kind: Run['head']['kind'],
-  body: Uint8Array,
-): Checked | Unreadable | Promise<Checked | Unreadable> {
+function checkedInput(run: Run, task: AnyTask): Checked | Unreadable | Promise<Checked | Unreadable> {
   try {
-    const checked = check(task.options.input, inputOf(kind, body))
-    return checked
+    return check(task.options.input, inputOf(run, task))
   } catch (fault) {
     return { fault }
   }
 }
 
 /** Producers that know no tasks send JSON as text or bytes; what is no JSON is itself the input. */
-function inputOf(kind: Run['head']['kind'], body: Uint8Array): unknown {
+function inputOf({ head: { kind }, delivery, celery }: Run, task: AnyTask): unknown {
+  if (celery !== undefined) {
+    if (celery.message instanceof Error) throw celery.message
+    return celeryInput(celery.message, task.options.celery?.parameters ?? [])
+  }
+  const { body } = delivery.content
   if (kind === 'json') return decodeBody(kind, body)
   const text = decodeText(body)
   try {
@@ -385,6 +415,18 @@ function inputOf(kind: Run['head']['kind'], body: Uint8Array): unknown {
   } catch {
     return kind === 'text' ? text : body
   }
+}
+
+/** Celery's sender may allow it less time. */
+function timeoutOf({ celery }: Run, { options: { timeoutMs } }: AnyTask): number | undefined {
+  if (celery === undefined || celery.message instanceof Error) return timeoutMs
+  const { softTimeLimitMs, timeLimitMs } = celery.message
+  const shortest = Math.min(...[timeoutMs, softTimeLimitMs, timeLimitMs].filter((ms) => ms !== undefined))
+  return shortest === Number.POSITIVE_INFINITY ? undefined : shortest
+}
+
+function wantsNoResult({ celery }: Run): boolean {
+  return celery !== undefined && !(celery.message instanceof Error) && celery.message.ignoreResult
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

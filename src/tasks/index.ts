@@ -1,5 +1,14 @@
 /** Tasks: define, enqueue, work. Also as `spindle-mq/tasks`, for modules that only define. */
 export { exponential, fixed, type Jitter, linear } from './backoff.ts'
+export { celeryTask } from './celery/celery-task.ts'
+export type {
+  CeleryCall,
+  CeleryCallOptions,
+  CeleryPolicy,
+  CeleryTask,
+  CeleryTaskOptions,
+  CeleryTransport,
+} from './celery/types.ts'
 export { batchTask, isTask, task } from './define.ts'
 export { chain, chainOf, chord, each, fanOut, group, next, step } from './flows/build.ts'
 export type { FailurePolicy, Flow, FlowContext } from './flows/flow.ts'

@@ -4,6 +4,7 @@ import type { Step } from '../client/port.ts'
 import type { DecodedHead } from '../model/content.ts'
 import type { Delivery, MessageId } from '../model/message.ts'
 import type { Log } from '../runtime/log.ts'
+import type { Received } from './celery/received.ts'
 import type { Deadline } from './deadlines.ts'
 import type { Enqueuer, FollowUp } from './enqueue.ts'
 import type { Flow, FlowContext } from './flows/flow.ts'
@@ -15,6 +16,8 @@ export class Run {
   readonly delivery: Delivery
   readonly head: DecodedHead
   readonly task: AnyTask | undefined
+  /** Python's Celery sent it. */
+  readonly celery: Received | undefined
   /** Monotonic: when the lease was taken or last extended, as a lower bound. */
   leasedMs: number
   /** Monotonic: when the handler was called. */
@@ -33,6 +36,8 @@ export class Run {
   added: Flow<unknown>[] | undefined
   /** What else is committed with its success. */
   company: readonly Step[] | undefined
+  /** Celery's sender is not told of its end. */
+  unanswered = false
   /** Its end is stored after this. */
   after: Promise<void> | undefined
   /** An earlier run left its progress, which goes with this one. */
@@ -40,11 +45,18 @@ export class Run {
   /** Somebody asked in writing for its end; the record goes with it. */
   cancelRecord = false
 
-  constructor(parts: { delivery: Delivery; head: DecodedHead; task: AnyTask | undefined; leasedMs: number }) {
+  constructor(parts: {
+    delivery: Delivery
+    head: DecodedHead
+    task: AnyTask | undefined
+    leasedMs: number
+    celery?: Received | undefined
+  }) {
     this.delivery = parts.delivery
     this.head = parts.head
     this.task = parts.task
     this.leasedMs = parts.leasedMs
+    this.celery = parts.celery
   }
 
   get id(): MessageId {
@@ -57,7 +69,13 @@ export class Run {
   }
 
   get taskName(): string {
-    return this.task?.name ?? this.head.type ?? ''
+    return this.task?.name ?? this.celery?.task ?? this.head.type ?? ''
+  }
+
+  /** 1 for the first; those that its sender counted are among them. */
+  get attempt(): number {
+    const sent = this.celery?.message
+    return this.delivery.attempts + (sent === undefined || sent instanceof Error ? 0 : sent.retries)
   }
 
   get runMs(): number | undefined {
@@ -100,7 +118,7 @@ export class RunContext implements TaskContext {
   }
 
   get attempt(): number {
-    return this.#run.delivery.attempts
+    return this.#run.attempt
   }
 
   get headers(): TaskContext['headers'] {

@@ -3,6 +3,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { MessageId } from '../model/message.ts'
 import type { DedupPolicy } from '../model/policy.ts'
 import type { Random } from '../runtime/random.ts'
+import type { CeleryPolicy } from './celery/types.ts'
 import type { FlowContext } from './flows/flow.ts'
 import type { BreakerPolicy, TaskLimits } from './limits/types.ts'
 
@@ -57,6 +58,8 @@ export interface TaskOptions<Schema extends StandardSchemaV1, Output> {
    * `poison`, whatever attempts are left. null: never. Default 3.
    */
   readonly killsMax?: number | null
+  /** It also runs what Python's Celery sends to its queue under its name: docs/concepts/celery.md. Default: it does not. */
+  readonly celery?: CeleryPolicy
   /** Of `batchTask`. */
   readonly batch?: BatchPolicy
   runBatch?(items: readonly BatchItem<StandardSchemaV1.InferOutput<Schema>>[]): BatchResults<Output>

@@ -23,11 +23,11 @@ export function verdictOf(run: Run, thrown: unknown, random: Random): Ending {
   const told = tellingsOf(run)
   const kills = told.kills + (isIsolateEnd(thrown) ? 1 : 0)
   if (kills > told.kills && isPoison(task, kills + told.silent)) return failed(task, 'poison', thrown)
-  const decision = decided(task, thrown, delivery.attempts)
+  const decision = decided(task, thrown, run.attempt)
   if (decision === 'fail') return failed(task, 'permanent', thrown)
   if (decision === 'discard') return dropped(task, thrown)
   if (typeof decision === 'object' && 'snoozeMs' in decision) return { kind: 'snoozed', delayMs: decision.snoozeMs }
-  if (delivery.attempts >= attemptsOf(task)) return failed(task, 'exhausted', thrown)
+  if (run.attempt >= attemptsOf(task)) return failed(task, 'exhausted', thrown)
   const backoff = task.options.retry?.backoff ?? defaultBackoff
   const delayMs =
     typeof decision === 'object'
