@@ -24,7 +24,7 @@ export async function loadModule(file: string): Promise<Record<string, unknown>>
   return TYPESCRIPT.test(extname(path)) ? loadTypeScript(file, url) : ((await import(url)) as Record<string, unknown>)
 }
 
-/** The loader that the user's own project has; this package brings none. */
+/** The loader that the user's own project has, or Node's own where it strips types (from 22.18 on); this package brings none. */
 async function loadTypeScript(file: string, url: string): Promise<Record<string, unknown>> {
   const tsx = await packageEntry('tsx', './esm/api')
   if (tsx !== undefined) {
@@ -38,9 +38,15 @@ async function loadTypeScript(file: string, url: string): Promise<Record<string,
     }
     return (await createJiti(import.meta.url).import(url)) as Record<string, unknown>
   }
+  if (stripsTypes()) return (await import(url)) as Record<string, unknown>
   throw new ModuleMissing(
     `${file} is TypeScript, and neither tsx nor jiti is installed in this project (npm install --save-dev tsx, or pass compiled JavaScript)`,
   )
+}
+
+function stripsTypes(): boolean {
+  const { typescript } = process.features as { readonly typescript?: false | 'strip' | 'transform' }
+  return typescript !== undefined && typescript !== false
 }
 
 /**
