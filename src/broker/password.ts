@@ -64,18 +64,26 @@ export class Passwords {
     return { salt, hash: hash.toString('base64'), ...COST, imported }
   }
 
+  /** Was this found right lately? Costs no hash. */
+  isKnown(password: string, stored: PasswordHash | undefined): boolean {
+    const known = stored && this.#known.get(stored.hash)
+    return known !== undefined && timingSafeEqual(known, this.#proofOf(password))
+  }
+
   /** Takes as long for a user who does not exist (`undefined`). Rejects `overloaded` when too many wait. */
   async verify(password: string, stored: PasswordHash | undefined): Promise<boolean> {
     if (Buffer.byteLength(password) > PASSWORD_BYTES_MAX) return false
-    const proof = createHmac('sha256', this.#key).update(password).digest()
-    const known = stored && this.#known.get(stored.hash)
-    if (known !== undefined && timingSafeEqual(known, proof)) return true
+    if (this.isKnown(password, stored)) return true
     const against = stored ?? { salt: '', hash: '', ...COST }
     const derived = await this.#derive(secretOf(password, against), against)
     const expected = Buffer.from(against.hash, 'base64')
     const right = stored !== undefined && expected.length === derived.length && timingSafeEqual(expected, derived)
-    if (right) this.#remember(stored.hash, proof)
+    if (right) this.#remember(stored.hash, this.#proofOf(password))
     return right
+  }
+
+  #proofOf(password: string): Buffer {
+    return createHmac('sha256', this.#key).update(password).digest()
   }
 
   #remember(hash: string, proof: Buffer): void {

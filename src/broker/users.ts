@@ -11,6 +11,7 @@ import { validateName } from '../model/validate.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Random } from '../runtime/random.ts'
+import { LoginLimit } from './login-limit.ts'
 import { Passwords } from './password.ts'
 import type { Port } from './port.ts'
 import {
@@ -28,11 +29,18 @@ import {
 export interface Users {
   /** Must callers say who they are? Not while there is no user, unless the server is one that never runs open. */
   configured(): boolean
-  /** undefined: no such user, no password, or a wrong one; all three take the same time. Rejects `overloaded`. */
-  withPassword(name: string, password: string): Promise<Identity | undefined>
+  /**
+   * undefined: no such user, no password, or a wrong one; all three take the same time. Rejects `overloaded`, also after too many
+   * failures from the address `from` (absent: a caller inside, which is not counted).
+   */
+  withPassword(name: string, password: string, from?: string): Promise<Identity | undefined>
   /** The secret by which the signatures of this key are verified. */
   accessKey(id: string): { readonly secret: string; readonly identity: Identity } | undefined
   withToken(token: string): Identity | undefined
+  /** A login that is to last: also tells which of the user's secrets proved it. Rejects as `withPassword` does. */
+  logIn(credentials: Credentials, from: string): Promise<Proven | undefined>
+  /** Is what proved an earlier login still a secret of this user? */
+  stillProven(name: string, proof: string): Identity | undefined
   /** By name. */
   list(): UserView[]
   find(name: string): UserView | undefined
@@ -42,8 +50,22 @@ export interface Users {
   addAccessKey(name: string): Promise<AccessKey>
   /** A new token, told here and never again. Rejects `no-such-user`. */
   addToken(name: string): Promise<string>
+  /** By the id that `tokenIds` tells. false: there was none. Rejects `no-such-user`. */
+  removeToken(name: string, id: string): Promise<boolean>
+  /** false: there was none. Rejects `no-such-user`. */
+  removeAccessKey(name: string, id: string): Promise<boolean>
   /** false: there was none. */
   remove(name: string): Promise<boolean>
+}
+
+export type Credentials =
+  | { readonly kind: 'token'; readonly token: string }
+  | { readonly kind: 'password'; readonly name: string; readonly password: string }
+
+export interface Proven {
+  readonly identity: Identity
+  /** A fingerprint of the secret; it opens nothing. */
+  readonly proof: string
 }
 
 export interface UserFields {
@@ -66,6 +88,8 @@ export interface UserView {
   readonly hasPassword: boolean
   readonly accessKeyIds: readonly string[]
   readonly tokens: number
+  /** By which a token is taken away; the oldest first. */
+  readonly tokenIds: readonly string[]
 }
 
 export interface UsersParts {
@@ -80,6 +104,8 @@ const RELOAD_MS = 10_000
 const PAGE = 1_000
 /** Writers that meet try again with what the other one left. */
 const ATTEMPTS_MAX = 5
+/** Hex digits of a token's hash that name it. */
+const TOKEN_ID_LENGTH = 12
 
 interface Known {
   readonly user: StoredUser
@@ -89,6 +115,7 @@ interface Known {
 export class StoredUsers implements Users {
   readonly #parts: UsersParts
   readonly #passwords: Passwords
+  readonly #limit: LoginLimit
   #byName: ReadonlyMap<string, Known> = new Map()
   #byKey: ReadonlyMap<string, { readonly secret: string; readonly identity: Identity }> = new Map()
   #byToken: ReadonlyMap<string, Identity> = new Map()
@@ -102,6 +129,7 @@ export class StoredUsers implements Users {
   private constructor(parts: UsersParts) {
     this.#parts = parts
     this.#passwords = new Passwords(parts.random)
+    this.#limit = new LoginLimit(parts.clock)
   }
 
   static async open(parts: UsersParts): Promise<StoredUsers> {
@@ -127,10 +155,36 @@ export class StoredUsers implements Users {
     this.#neverOpen = true
   }
 
-  async withPassword(name: string, password: string): Promise<Identity | undefined> {
+  async withPassword(name: string, password: string, from?: string): Promise<Identity | undefined> {
+    return (await this.#provenByPassword(name, password, from))?.identity
+  }
+
+  async #provenByPassword(name: string, password: string, from: string | undefined): Promise<Proven | undefined> {
     const known = this.#byName.get(name)
-    const right = await this.#passwords.verify(password, known?.user.password ?? undefined)
-    return right ? known?.identity : undefined
+    const stored = known?.user.password ?? undefined
+    if (from !== undefined && !this.#passwords.isKnown(password, stored)) this.#limit.check(from, name)
+    const right = await this.#passwords.verify(password, stored)
+    if (from !== undefined) {
+      if (right) this.#limit.succeeded(from, name)
+      else this.#limit.failed(from, name)
+    }
+    return right && known && stored ? { identity: known.identity, proof: hashOf(stored.hash) } : undefined
+  }
+
+  async logIn(credentials: Credentials, from: string): Promise<Proven | undefined> {
+    if (credentials.kind === 'password') return this.#provenByPassword(credentials.name, credentials.password, from)
+    this.#limit.check(from, '')
+    const identity = this.withToken(credentials.token)
+    if (identity === undefined) this.#limit.failed(from, '')
+    return identity && { identity, proof: hashOf(credentials.token) }
+  }
+
+  stillProven(name: string, proof: string): Identity | undefined {
+    const known = this.#byName.get(name)
+    if (known === undefined) return undefined
+    const { password, tokenHashes } = known.user
+    const holds = tokenHashes.includes(proof) || (password !== null && hashOf(password.hash) === proof)
+    return holds ? known.identity : undefined
   }
 
   accessKey(id: string): { readonly secret: string; readonly identity: Identity } | undefined {
@@ -191,6 +245,28 @@ export class StoredUsers implements Users {
       return { ...user, tokenHashes: [...user.tokenHashes, hashOf(token)] }
     })
     return token
+  }
+
+  async removeToken(name: string, id: string): Promise<boolean> {
+    let found = false
+    await this.#change(name, async (user) => {
+      if (user === undefined) throw new SpindleError('no-such-user', `remove a token of '${name}'`)
+      const tokenHashes = user.tokenHashes.filter((hash) => tokenId(hash) !== id)
+      found = tokenHashes.length < user.tokenHashes.length
+      return { ...user, tokenHashes }
+    })
+    return found
+  }
+
+  async removeAccessKey(name: string, id: string): Promise<boolean> {
+    let found = false
+    await this.#change(name, async (user) => {
+      if (user === undefined) throw new SpindleError('no-such-user', `remove an access key of '${name}'`)
+      const accessKeys = user.accessKeys.filter((key) => key.id !== id)
+      found = accessKeys.length < user.accessKeys.length
+      return { ...user, accessKeys }
+    })
+    return found
   }
 
   async remove(name: string): Promise<boolean> {
@@ -308,5 +384,10 @@ function hashOf(token: string): string {
 
 function viewOf({ name, tags, grants, password, accessKeys, tokenHashes }: StoredUser): UserView {
   const accessKeyIds = accessKeys.map(({ id }) => id)
-  return { name, tags, grants, hasPassword: password !== null, accessKeyIds, tokens: tokenHashes.length }
+  const tokenIds = tokenHashes.map(tokenId)
+  return { name, tags, grants, hasPassword: password !== null, accessKeyIds, tokens: tokenIds.length, tokenIds }
+}
+
+function tokenId(hash: string): string {
+  return hash.slice(0, TOKEN_ID_LENGTH)
 }

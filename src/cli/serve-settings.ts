@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { extname, resolve } from 'node:path'
 import { SpindleError } from '../model/errors.ts'
-import { type CheckedConfig, checkConfig } from '../server/config.ts'
+import type { TlsFiles, TlsSettings } from '../server/certificates.ts'
+import { type CheckedConfig, checkConfig, type TlsConfig } from '../server/config.ts'
 import { defaultServeSettings, type ServeSettings } from '../server/settings.ts'
 import { loadUserModule } from './module-file.ts'
 import { UsageError } from './usage.ts'
@@ -18,6 +19,8 @@ export interface ServeFlags {
   readonly managementPort?: string
   readonly tlsCert?: string
   readonly tlsKey?: string
+  readonly tlsClientCa?: string
+  readonly tlsClients?: string
   readonly insecure?: boolean
   readonly allowHost?: readonly string[]
   readonly awsRegion?: string
@@ -58,9 +61,7 @@ async function settingsOf(layers: readonly CheckedConfig[], initAdmin: boolean):
     ports: typeof port === 'number' ? [port] : port,
     amqpPort: numberOrOff(first('amqpPort'), defaults.amqpPort),
     managementPort: numberOrOff(first('managementPort'), defaults.managementPort),
-    ...(tls === undefined
-      ? {}
-      : { tls: { cert: await pem('tls.cert', tls.cert), key: await pem('tls.key', tls.key) } }),
+    ...(tls === undefined ? {} : { tls: await tlsSettings(tls) }),
     insecure: first('insecure') ?? defaults.insecure,
     allowedHosts: layers.flatMap(({ allowedHosts = [] }) => allowedHosts),
     connectionsMax: first('connectionsMax') ?? defaults.connectionsMax,
@@ -72,7 +73,7 @@ async function settingsOf(layers: readonly CheckedConfig[], initAdmin: boolean):
 }
 
 function flagLayer(flags: ServeFlags): CheckedConfig {
-  const { port, amqpPort, managementPort, tlsCert, tlsKey, allowHost, insecure } = flags
+  const { port, amqpPort, managementPort, tlsCert, tlsKey, tlsClientCa, tlsClients, allowHost, insecure } = flags
   const { data, host, awsRegion, awsAccount, awsLimits } = flags
   return layerOf('flags', {
     data,
@@ -80,7 +81,7 @@ function flagLayer(flags: ServeFlags): CheckedConfig {
     port: port?.map(portNumber),
     amqpPort: portNumber(amqpPort),
     managementPort: portNumber(managementPort),
-    tls: tlsOf(tlsCert, tlsKey),
+    tls: tlsOf({ cert: tlsCert, key: tlsKey, clientCa: tlsClientCa, clients: tlsClients }),
     insecure,
     allowedHosts: allowHost,
     aws: { region: awsRegion, account: awsAccount, limits: awsLimits },
@@ -95,7 +96,12 @@ function environmentLayer(environment: Environment): CheckedConfig {
     port: (of('SPINDLE_PORT') ?? of('PORT'))?.split(',').map(portNumber),
     amqpPort: portNumber(of('SPINDLE_AMQP_PORT')),
     managementPort: portNumber(of('SPINDLE_MANAGEMENT_PORT')),
-    tls: tlsOf(of('SPINDLE_TLS_CERT'), of('SPINDLE_TLS_KEY')),
+    tls: tlsOf({
+      cert: of('SPINDLE_TLS_CERT'),
+      key: of('SPINDLE_TLS_KEY'),
+      clientCa: of('SPINDLE_TLS_CLIENT_CA'),
+      clients: of('SPINDLE_TLS_CLIENTS'),
+    }),
     insecure: isYes(environment, 'SPINDLE_INSECURE'),
     allowedHosts: of('SPINDLE_ALLOWED_HOSTS')?.split(','),
     aws: {
@@ -148,8 +154,18 @@ function portNumber(value: string | undefined): number | string | undefined {
   return value !== undefined && /^\d{1,6}$/.test(value) ? Number(value) : value
 }
 
-function tlsOf(cert: string | undefined, key: string | undefined): object | undefined {
-  return cert === undefined && key === undefined ? undefined : { cert, key }
+function tlsOf(fields: Readonly<Record<string, string | undefined>>): object | undefined {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined)
+  return given.length === 0 ? undefined : Object.fromEntries(given)
+}
+
+async function tlsSettings({ cert, key, clientCa, clients }: TlsConfig): Promise<TlsSettings> {
+  const read = async (): Promise<TlsFiles> => ({
+    cert: await pem('tls.cert', cert),
+    key: await pem('tls.key', key),
+    ...(clientCa === undefined ? {} : { clientCa: await pem('tls.clientCa', clientCa) }),
+  })
+  return { ...(await read()), read, ...(clients === undefined ? {} : { clients }) }
 }
 
 function isYes(environment: Environment, name: string): boolean | undefined {

@@ -16,6 +16,13 @@ export type AccessVerb = 'configure' | 'write' | 'read' | 'admin'
 
 export const ACCESS_VERBS: readonly AccessVerb[] = ['configure', 'write', 'read', 'admin']
 
+/** What people call them who do not come from AMQP. Taken in a grant; told back as the verb. */
+const synonyms: ReadonlyMap<string, AccessVerb> = new Map([
+  ['manage', 'configure'],
+  ['send', 'write'],
+  ['receive', 'read'],
+])
+
 export interface Grant {
   readonly verbs: readonly AccessVerb[]
   /** Names in which `*` stands for any run of characters, also an empty one; other characters for themselves. */
@@ -91,7 +98,8 @@ export function validateGrants(value: unknown, field = 'grants'): readonly Grant
     const { verbs, resources, except } = grant as { verbs?: unknown; resources?: unknown; except?: unknown }
     return {
       verbs: list(verbs, `${place}.verbs`, ACCESS_VERBS.length).map((verb, at) => {
-        if (ACCESS_VERBS.includes(verb as AccessVerb)) return verb as AccessVerb
+        const known = ACCESS_VERBS.find((one) => one === verb) ?? synonyms.get(verb as string)
+        if (known !== undefined) return known
         throw invalid(`${place}.verbs[${at}]`, `must be one of ${ACCESS_VERBS.join(', ')}`)
       }),
       resources: patterns(resources, `${place}.resources`),

@@ -3,6 +3,7 @@
  * takes. Both answer the same calls with the same JSON.
  */
 import { existsSync } from 'node:fs'
+import { StoredAudit } from '../broker/audit.ts'
 import { StoredUsers } from '../broker/users.ts'
 import { adminService } from '../frontends/admin/admin-service.ts'
 import { HttpFault } from '../frontends/admin/problem.ts'
@@ -44,11 +45,12 @@ export async function openFolderAdmin(
   const store = await open(`file:${folder}`, { clock, random, log })
   const { port } = store
   const users = await StoredUsers.open({ port, clock, random, log })
-  const service = adminService({ port, users, clock, processFigures: () => processFigures(version) })
+  const audit = new StoredAudit({ port, clock, log: { ...log, info() {} } })
+  const service = adminService({ port, users, audit, clock, processFigures: () => processFigures(version) })
   return {
     async call(method, path, { query, body } = {}) {
       try {
-        return (await service({ method, path, query: new URLSearchParams(queryOf(query)), body })).body
+        return (await service({ method, path, query: new URLSearchParams(queryOf(query)), body, from: null })).body
       } catch (fault) {
         if (fault instanceof HttpFault) throw new AdminRefusal(fault.message, { cause: fault })
         throw fault

@@ -33,8 +33,7 @@ export interface SpindleConfig {
   readonly amqpPort?: number | 'off'
   /** Of the management API that AMQP tools expect. Default off. */
   readonly managementPort?: number | 'off'
-  /** PEM files. */
-  readonly tls?: { readonly cert: string; readonly key: string }
+  readonly tls?: TlsConfig
   /** Listens on an address of the network without users or without TLS. Default false. */
   readonly insecure?: boolean
   /** Further host names by which the admin API may be called. Default: addresses, names without a dot, *.localhost and *.internal. */
@@ -48,6 +47,16 @@ export interface SpindleConfig {
   readonly exchanges?: Readonly<Record<string, Partial<ExchangeSettings>>>
   readonly bindings?: readonly BindingConfig[]
   readonly users?: Readonly<Record<string, UserFields>>
+}
+
+/** PEM files; read again when they change. */
+export interface TlsConfig {
+  readonly cert: string
+  readonly key: string
+  /** Authorities of client certificates (mutual TLS). Absent: clients are not asked for one. */
+  readonly clientCa?: string
+  /** With `clientCa`. Default `required`. */
+  readonly clients?: 'required' | 'optional'
 }
 
 export interface AwsConfig {
@@ -208,7 +217,11 @@ const config: Check<CheckedConfig> = optionalFields<CheckedConfig>({
   port: (value, field) => (Array.isArray(value) ? listOf(listenPort, 16)(value, field) : listenPort(value, field)),
   amqpPort: portOrOff,
   managementPort: portOrOff,
-  tls: required(optionalFields<{ cert: string; key: string }>({ cert: text, key: text }), 'cert', 'key'),
+  tls: required(
+    optionalFields<TlsConfig>({ cert: text, key: text, clientCa: text, clients: oneOf('required', 'optional') }),
+    'cert',
+    'key',
+  ),
   insecure: flag,
   allowedHosts: listOf(text, 100),
   connectionsMax: wholeNumber(1, 1_000_000),

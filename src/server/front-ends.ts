@@ -1,9 +1,12 @@
 /** Puts every front end on its socket. */
+import type { Server as TlsServer } from 'node:tls'
+import type { Audit } from '../broker/audit.ts'
 import type { Port } from '../broker/port.ts'
 import type { Users } from '../broker/users.ts'
 import { adminFrontend } from '../frontends/admin/admin-frontend.ts'
 import { listenAmqp } from '../frontends/amqp/listen.ts'
 import type { Registry } from '../frontends/amqp/registry.ts'
+import { audited } from '../frontends/aws/audited.ts'
 import { awsFrontend } from '../frontends/aws/aws-frontend.ts'
 import { verifySignatures } from '../frontends/aws/verify-signature.ts'
 import { managementFrontend } from '../frontends/management/management-frontend.ts'
@@ -11,6 +14,7 @@ import { type SnsService, snsService } from '../frontends/sns/sns-service.ts'
 import { openSqs } from '../frontends/sqs/sqs-service.ts'
 import { defaultLimits } from '../model/limits.ts'
 import { outboundHttp } from '../runtime/outbound-http.ts'
+import type { Certificates } from './certificates.ts'
 import { forPrograms } from './for-programs.ts'
 import { httpEntry } from './http-entry.ts'
 import { type HttpHandler, listenFault, listenHttp, urlOf } from './http-listener.ts'
@@ -32,6 +36,9 @@ export interface FrontEnds {
 interface FrontEndParts extends ServeParts {
   readonly port: Port
   readonly users: Users
+  readonly audit: Audit
+  /** Absent: in the clear. */
+  readonly tls?: Certificates
 }
 
 interface Opened extends Listening {
@@ -77,8 +84,8 @@ async function http(
   wanted: number,
   { handler, settings, parts }: { handler: HttpHandler; settings: ServeSettings; parts: FrontEndParts },
 ): Promise<Opened> {
-  const { host, tls, connectionsMax } = settings
-  const { log } = parts
+  const { host, connectionsMax } = settings
+  const { log, tls } = parts
   const options = { host, port: wanted, handler, connectionsMax, log, ...(tls === undefined ? {} : { tls }) }
   const listener = await listenHttp(options)
   return { kind: 'http', url: listener.url, close: (drainMs) => listener.close(drainMs) }
@@ -88,11 +95,13 @@ async function amqp(
   wanted: number,
   { settings, parts }: { settings: ServeSettings; parts: FrontEndParts },
 ): Promise<Opened & { readonly registry: Registry }> {
-  const { host, tls, insecure, limits } = settings
-  const secure = tls === undefined ? {} : { tls: { cert: Buffer.from(tls.cert), key: Buffer.from(tls.key) } }
+  const { host, insecure, limits } = settings
+  const { tls, ...rest } = parts
+  const secure =
+    tls === undefined ? {} : { tls: tls.options(), secured: (server: TlsServer): void => tls.attach(server) }
   try {
     const listener = await listenAmqp({
-      ...parts,
+      ...rest,
       limits: { ...defaultLimits, ...limits },
       host,
       listenPort: wanted,
@@ -144,7 +153,7 @@ async function awsServices(
   { aws }: ServeSettings,
   parts: FrontEndParts,
 ): Promise<{ readonly handler: HttpHandler; readonly sns: SnsService }> {
-  const { port, clock, random, log, users } = parts
+  const { port, clock, random, log, users, audit } = parts
   const { region, account, limits, sixtySecondRules, httpSubscriptions } = aws
   const sqs = await openSqs({ port, clock, random, region, account, awsLimits: limits, sixtySecondRules })
   const sns = snsService({
@@ -156,5 +165,15 @@ async function awsServices(
     ...(httpSubscriptions === 'off' ? {} : { outbound: outboundHttp({ reach: httpSubscriptions }) }),
   })
   const authorize = verifySignatures({ keys: users, clock })
-  return { handler: awsFrontend({ services: [sqs, sns], random, log, authorize, region, account }), sns }
+  return {
+    handler: awsFrontend({
+      services: [audited(sqs, audit), audited(sns, audit)],
+      random,
+      log,
+      authorize,
+      region,
+      account,
+    }),
+    sns,
+  }
 }

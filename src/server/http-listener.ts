@@ -7,6 +7,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { SpindleError } from '../model/errors.ts'
 import type { Log } from '../runtime/log.ts'
+import type { Certificates } from './certificates.ts'
 
 const HEADERS_MS = 10_000
 const BODY_MS = 60_000
@@ -20,11 +21,6 @@ const IDLE_SWEEP_MS = 20
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void
 
-export interface TlsFiles {
-  readonly cert: Uint8Array
-  readonly key: Uint8Array
-}
-
 export interface HttpListener {
   /** `http://127.0.0.1:4566` */
   readonly url: string
@@ -37,7 +33,7 @@ export interface ListenOptions {
   /** 0: any that is free. */
   readonly port: number
   readonly handler: HttpHandler
-  readonly tls?: TlsFiles
+  readonly tls?: Certificates
   readonly connectionsMax: number
   readonly log: Log
   /** Default 10,000. */
@@ -86,14 +82,10 @@ export async function listenHttp(options: ListenOptions): Promise<HttpListener> 
   }
 }
 
-function tlsServer({ cert, key }: TlsFiles, limits: ServerOptions, answer: HttpHandler): Server {
-  try {
-    const secrets = { cert: Buffer.from(cert), key: Buffer.from(key) }
-    return createTlsServer({ ...limits, ...secrets, handshakeTimeout: HEADERS_MS }, answer)
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new SpindleError('invalid-argument', `tls: the certificate or its key cannot be used (${why})`, { cause })
-  }
+function tlsServer(tls: Certificates, limits: ServerOptions, answer: HttpHandler): Server {
+  const server = createTlsServer({ ...limits, ...tls.options(), handshakeTimeout: HEADERS_MS }, answer)
+  tls.attach(server)
+  return server
 }
 
 export function urlOf(scheme: string, { address, port }: Pick<AddressInfo, 'address' | 'port'>): string {

@@ -5,10 +5,13 @@
  *
  * Draining: nothing new is accepted, waits are answered empty, requests under way finish (up to `drainMs`), then the store closes.
  */
+import { StoredAudit } from '../broker/audit.ts'
 import type { Port } from '../broker/port.ts'
 import { StoredUsers, type Users } from '../broker/users.ts'
+import { ALL_GRANTED } from '../model/access.ts'
 import type { SpindleError } from '../model/errors.ts'
 import { open } from '../open.ts'
+import { Certificates } from './certificates.ts'
 import { declare } from './declare.ts'
 import { drainingPort } from './draining-port.ts'
 import { type ExposureVerdict, isLoopback, judgeExposure } from './exposure.ts'
@@ -26,6 +29,8 @@ export interface Server {
   readonly adminToken: string | undefined
   /** Resolves when the store can promise nothing any more; `stop` then. */
   readonly failed: Promise<SpindleError>
+  /** Looks at the certificate's files now; they are looked at every ten seconds anyway. Never rejects. */
+  renewCertificates(): Promise<void>
   /** Drains and stops. Idempotent. */
   stop(drainMs: number): Promise<void>
 }
@@ -38,13 +43,25 @@ export async function startServer(settings: ServeSettings, parts: ServeParts): P
   try {
     const users = await StoredUsers.open({ port: store.port, clock, random, log })
     opened.push(() => users.close())
+    const audit = new StoredAudit({ port: store.port, clock, log })
     await declare(settings.declarations, { port: store.port, users })
-    const adminToken = settings.initAdmin ? await initAdmin(users) : undefined
     const { host, tls, insecure } = settings
-    const exposure = judgeExposure({ host, users: users.configured(), tls: tls !== undefined, insecure })
-    if (exposure.kind === 'closed' && !isLoopback(host)) users.neverOpen()
+    const makesAdmin = settings.initAdmin && !users.configured()
+    const exposure = judgeExposure({ host, users: users.configured() || makesAdmin, tls: tls !== undefined, insecure })
+    if (makesAdmin || (exposure.kind === 'closed' && !isLoopback(host))) users.neverOpen()
     const { port, endWaits } = drainingPort(store.port)
-    const fronts = await frontEnds(settings, { ...parts, port, users })
+    const certificates = tls && new Certificates(tls, parts)
+    const fronts = await frontEnds(settings, {
+      ...parts,
+      port,
+      users,
+      audit,
+      ...(certificates && { tls: certificates }),
+    })
+    opened.push(() => fronts.close(0))
+    certificates?.watch()
+    // Last, when nothing can fail any more: a token that nobody was told would lock everybody out.
+    const adminToken = makesAdmin ? await makeAdmin(users) : undefined
     let endWatch = (): void => {}
     const failed = new Promise<SpindleError>((resolve) => {
       endWatch = watchStore({ port: store.port, clock, failed: resolve })
@@ -52,6 +69,7 @@ export async function startServer(settings: ServeSettings, parts: ServeParts): P
     let stopping: Promise<void> | undefined
     const stop = async (drainMs: number): Promise<void> => {
       endWatch()
+      certificates?.close()
       const drained = fronts.close(drainMs)
       endWaits()
       await drained
@@ -65,6 +83,9 @@ export async function startServer(settings: ServeSettings, parts: ServeParts): P
       exposure,
       adminToken,
       failed,
+      async renewCertificates() {
+        await certificates?.reload()
+      },
       stop(drainMs) {
         stopping ??= stop(drainMs)
         return stopping
@@ -76,9 +97,8 @@ export async function startServer(settings: ServeSettings, parts: ServeParts): P
   }
 }
 
-async function initAdmin(users: Users): Promise<string | undefined> {
-  if (users.configured()) return undefined
-  await users.put('admin', { grants: [{ verbs: ['admin'], resources: ['*'] }], tags: ['administrator'] })
+async function makeAdmin(users: Users): Promise<string> {
+  await users.put('admin', { grants: ALL_GRANTED, tags: ['administrator'] })
   return users.addToken('admin')
 }
 

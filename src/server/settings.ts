@@ -3,8 +3,8 @@ import type { Limits } from '../model/limits.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Random } from '../runtime/random.ts'
+import type { TlsSettings } from './certificates.ts'
 import type { Declarations } from './config.ts'
-import type { TlsFiles } from './http-listener.ts'
 
 export interface ServeSettings {
   /** `memory:`, `file:PATH` or a folder. */
@@ -15,7 +15,7 @@ export interface ServeSettings {
   /** null: off. */
   readonly amqpPort: number | null
   readonly managementPort: number | null
-  readonly tls?: TlsFiles
+  readonly tls?: TlsSettings
   readonly insecure: boolean
   readonly allowedHosts: readonly string[]
   readonly connectionsMax: number

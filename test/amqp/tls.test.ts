@@ -58,7 +58,7 @@ function certificates() {
 }
 
 describe('mechanisms', () => {
-  const peer = { loopback: false, tls: false, certificateName: undefined }
+  const peer = { host: '192.0.2.1', loopback: false, tls: false, certificateName: undefined }
 
   it('with a password are for TLS and this machine, unless the operator says otherwise', () => {
     expect(mechanismsFor(peer, false)).toEqual([])

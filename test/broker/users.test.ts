@@ -43,6 +43,7 @@ describe('users', () => {
         hasPassword: true,
         accessKeyIds: [key.id],
         tokens: 1,
+        tokenIds: [expect.stringMatching(/^[0-9a-f]{12}$/)],
       },
     ])
   })

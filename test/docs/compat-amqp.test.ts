@@ -39,7 +39,7 @@ describe('docs/compat/amqp.md', () => {
   })
 
   it('lists the mechanisms', () => {
-    const peer = { loopback: true, tls: true, certificateName: 'x' }
+    const peer = { host: '127.0.0.1', loopback: true, tls: true, certificateName: 'x' }
     expect(names('Logging in').sort()).toEqual([...mechanismsFor(peer, false)].sort())
   })
 

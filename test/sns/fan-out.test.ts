@@ -251,7 +251,7 @@ describe('two servers on one store', () => {
         requestId: 'r',
         baseUrl: 'http://other',
         path: '/',
-        client: { gone: false, signal: () => new AbortController().signal },
+        client: { address: '127.0.0.1', gone: false, signal: () => new AbortController().signal },
       })
     const publish = (Message: string) => call('Publish', { TopicArn: arn, Message })
     await publish('before')

@@ -42,6 +42,8 @@ export function serveCommand(): Command {
     .option('--config <file>', 'configuration (default: spindle.config.ts, .js or .json, where there is one)')
     .option('--tls-cert <file>', 'certificate chain, PEM')
     .option('--tls-key <file>', 'its key, PEM')
+    .option('--tls-client-ca <file>', 'authorities of client certificates, PEM (mutual TLS)')
+    .option('--tls-clients <how>', 'client certificates are required or optional (default: required)')
     .option('--insecure', 'listen on a network address without users or without TLS')
     .option('--init-admin', 'when there is no user yet, make one who may do everything, and print the token once')
     .option('--allow-host <name>', 'a further host name for the admin API; may be repeated', collect)
@@ -63,6 +65,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   const stopped = stopSignal()
   const parts = { clock: systemClock, random: systemRandom, log: consoleLog, version: packageVersion }
   const server = await startServer(settings, parts)
+  process.on('SIGHUP', () => void server.renewCertificates())
   announce(server, settings.data)
   await announceWeakness(server, settings.data)
   // What tests that waited for LocalStack wait for.

@@ -1,6 +1,8 @@
 /** The admin API over HTTP: `/api/v1/…` as JSON, `/api/v1/events` as server-sent events, `/metrics` for Prometheus. */
 // biome-ignore lint/style/noRestrictedImports: types only; the socket is the caller's
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Sessions } from '../../broker/sessions.ts'
+import type { Credentials } from '../../broker/users.ts'
 import type { Identity } from '../../model/access.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Random } from '../../runtime/random.ts'
@@ -8,13 +10,19 @@ import { readBody } from '../aws/request-body.ts'
 import { adminService } from './admin-service.ts'
 import type { SessionInfo } from './api.ts'
 import { EventStream } from './event-stream.ts'
-import { authenticate, type GuardParts } from './guard.ts'
+import { authenticate, type Caller, type GuardParts, mayLogIn } from './guard.ts'
 import { METRICS_TYPE, prometheusText } from './metrics.ts'
+import { credentialsOf } from './orders.ts'
 import { HttpFault, problemOf } from './problem.ts'
 import type { AdminParts } from './route.ts'
+import { endedSessionCookie, sessionCookie, sessionIdOf } from './session-cookie.ts'
+import { accessTo } from './visibility.ts'
 
 const BODY_BYTES_MAX = 16 * 1_048_576
 const PREFIX = '/api/v1'
+const SESSION = `${PREFIX}/session`
+/** Whoever guesses must not push what others did out of the audit log: refusals in between are in the server's log only. */
+const REFUSALS_EVERY_MS = 60_000
 const JSON_TYPE = /^application\/json\s*(?:;|$)/i
 
 export interface AdminFrontend {
@@ -30,19 +38,25 @@ export interface AdminFrontendParts extends AdminParts {
 }
 
 export function adminFrontend(parts: AdminFrontendParts): AdminFrontend {
-  const { log, users, port, clock, random, allowedHosts } = parts
+  const { log, users, port, clock, random, audit, allowedHosts } = parts
   const service = adminService(parts)
   const events = new EventStream(parts, log)
-  const guard: GuardParts = { users, allowedHosts, writeToken: Buffer.from(random.bytes(24)).toString('base64url') }
+  const sessions = new Sessions(parts)
+  const writeToken = Buffer.from(random.bytes(24)).toString('base64url')
+  let refusalKeptMs = Number.NEGATIVE_INFINITY
+  const guard: GuardParts = { users, sessions, allowedHosts, writeToken }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = 'GET', url = '/', headers } = request
     const mark = url.indexOf('?')
     const path = mark < 0 ? url : url.slice(0, mark)
-    const identity = authenticate({ method, headers }, guard)
+    if (method === 'POST' && path === SESSION) return logIn(request, response)
+    const caller = await authenticate({ method, headers }, guard)
+    const { identity } = caller
     if (method === 'GET' && path === '/metrics') return metrics(response, identity)
-    if (method === 'GET' && path === `${PREFIX}/session`) return sendJson(response, 200, session(identity))
-    if (method === 'GET' && path === `${PREFIX}/events`) return events.add(response, accessTo(identity))
+    if (method === 'GET' && path === SESSION) return sendJson(response, 200, session(caller))
+    if (method === 'DELETE' && path === SESSION) return logOut(request, response)
+    if (method === 'GET' && path === `${PREFIX}/events`) return events.add(response, caller)
     if (!path.startsWith(`${PREFIX}/`)) throw new HttpFault(404, `The admin API is under ${PREFIX}/.`)
     const hangUp = new AbortController()
     response.once('close', () => hangUp.abort())
@@ -52,19 +66,46 @@ export function adminFrontend(parts: AdminFrontendParts): AdminFrontend {
       query: new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)),
       body: await bodyOf(request),
       identity,
+      from: addressOf(request),
       signal: hangUp.signal,
     })
-    if (isAdministrative(method, path)) log.info('administered', { by: identity?.name ?? 'anybody', method, path })
     if (answered.status === 204) {
       response.writeHead(204, COMMON_HEADERS)
       response.end()
     } else sendJson(response, answered.status, answered.body)
   }
 
-  function session(identity: Identity | undefined): SessionInfo {
-    const open = !users.configured()
+  function session({ identity, writeToken: token }: Pick<Caller, 'identity' | 'writeToken'>): SessionInfo {
     const { version } = parts.processFigures()
-    return { user: identity?.name ?? null, open, version, writeToken: open ? guard.writeToken : null }
+    return { user: identity?.name ?? null, open: !users.configured(), version, writeToken: token }
+  }
+
+  async function logIn(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    mayLogIn({ method: 'POST', headers: request.headers }, guard)
+    if (!users.configured()) throw new HttpFault(409, 'There are no users, so there is nobody to log in as.')
+    const credentials = credentialsOf(await bodyOf(request))
+    const from = addressOf(request)
+    const login = { from, via: 'admin', act: 'login' } as const
+    try {
+      const { id, ...opened } = await sessions.open(credentials, from)
+      await audit.record({ ...login, by: opened.identity.name, outcome: 'done' })
+      const headers = { 'Set-Cookie': sessionCookie(id, cameOverTls(request)) }
+      send(response, { status: 201, type: 'application/json', body: JSON.stringify(session(opened)), headers })
+    } catch (fault) {
+      log.warn('a login was refused', { from })
+      if (clock.monotonicMs() - refusalKeptMs >= REFUSALS_EVERY_MS) {
+        refusalKeptMs = clock.monotonicMs()
+        await audit.record({ ...login, by: nameIn(credentials), outcome: 'refused' })
+      }
+      throw fault
+    }
+  }
+
+  async function logOut(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const id = sessionIdOf(request.headers)
+    if (id !== undefined) await sessions.end(id)
+    response.writeHead(204, { ...COMMON_HEADERS, 'Set-Cookie': endedSessionCookie(cameOverTls(request)) })
+    response.end()
   }
 
   async function metrics(response: ServerResponse, identity: Identity | undefined): Promise<void> {
@@ -98,24 +139,18 @@ export function adminFrontend(parts: AdminFrontendParts): AdminFrontend {
   }
 }
 
-/** What changes more than messages: the audit log names it. Never a body, which may hold secrets. */
-function isAdministrative(method: string, path: string): boolean {
-  if (method === 'GET') return false
-  return !/\/(?:messages|receive|settle|extend)$/.test(path)
+/** Whoever failed to log in may have typed the password as the name: only names that could be one are told. */
+function nameIn(credentials: Credentials): string | null {
+  return credentials.kind === 'password' && /^[\w.@-]{1,64}$/.test(credentials.name) ? credentials.name : null
 }
 
-const EVERYTHING = (): boolean => true
-const visibleTo = new WeakMap<Identity, (queue: string) => boolean>()
+function addressOf({ socket }: IncomingMessage): string {
+  return socket.remoteAddress ?? ''
+}
 
-/** One function for each who asks, so that streams of the same user share one measurement. */
-function accessTo(identity: Identity | undefined): (queue: string) => boolean {
-  if (identity === undefined) return EVERYTHING
-  let visible = visibleTo.get(identity)
-  if (visible === undefined) {
-    visible = (queue) => identity.may('read', queue)
-    visibleTo.set(identity, visible)
-  }
-  return visible
+/** A proxy may say so of the browser before it. Whoever says so untruly only gets a cookie that it will not send back. */
+function cameOverTls({ socket, headers }: IncomingMessage): boolean {
+  return 'encrypted' in socket || headers['x-forwarded-proto'] === 'https'
 }
 
 /** Never settles when the client hangs up first: then there is nobody to answer. */

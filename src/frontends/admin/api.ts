@@ -2,6 +2,7 @@
  * The admin API's types: what goes over /api/v1 as JSON. The dashboard and the command line import this file and nothing else
  * of the server. Instants are wall milliseconds; what is absent is null. docs/concepts/admin-api.md lists the routes.
  */
+import type { AuditEntry } from '../../broker/audit.ts'
 import type { ExchangeSettings, Filter, HeadersMatch, QueueLifetime, RedriveView } from '../../broker/port.ts'
 import type { UserView } from '../../broker/users.ts'
 import type { ErrorCode } from '../../model/errors.ts'
@@ -161,6 +162,13 @@ export type PutUserAnswer = UserInfo & {
   readonly accessKey?: { readonly id: string; readonly secret: string }
 }
 
+/** `POST /api/v1/session`: a token, or a name and its password. Answered by `SessionInfo` and a cookie. */
+export interface LoginOrder {
+  readonly token?: string
+  readonly user?: string
+  readonly password?: string
+}
+
 /** Who asks, and what a page needs to write. */
 export interface SessionInfo {
   /** null: nobody is known because there are no users. */
@@ -209,4 +217,5 @@ export interface PurgeAnswer {
 }
 
 export type RedriveInfo = RedriveView
+export type AuditInfo = AuditEntry
 export type UserInfo = UserView

@@ -7,9 +7,11 @@ import type { ServerResponse } from 'node:http'
 import type { Timer } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Stats } from './api.ts'
+import type { Caller } from './guard.ts'
 import { HttpFault } from './problem.ts'
 import type { AdminParts } from './route.ts'
 import { statsOf } from './stats.ts'
+import { accessTo } from './visibility.ts'
 
 const TICK_MS = 1_000
 /** A store with very many queues is measured less often, so that looking at it costs at most this share of the process. */
@@ -18,7 +20,7 @@ const LISTENERS_MAX = 100
 
 interface Listener {
   readonly response: ServerResponse
-  readonly visible: (queue: string) => boolean
+  readonly caller: Caller
 }
 
 export class EventStream {
@@ -34,7 +36,7 @@ export class EventStream {
   }
 
   /** Throws `HttpFault` 503 when too many listen. */
-  add(response: ServerResponse, visible: (queue: string) => boolean): void {
+  add(response: ServerResponse, caller: Caller): void {
     if (this.#closed || this.#listeners.size >= LISTENERS_MAX) {
       throw new HttpFault(503, 'Too many listen to events already.', { 'Retry-After': '5' })
     }
@@ -44,7 +46,7 @@ export class EventStream {
       'X-Accel-Buffering': 'no',
       'X-Content-Type-Options': 'nosniff',
     })
-    const listener = { response, visible }
+    const listener = { response, caller }
     this.#listeners.add(listener)
     response.once('close', () => this.#listeners.delete(listener))
     void this.#tell([listener])
@@ -73,9 +75,16 @@ export class EventStream {
 
   async #tell(listeners: readonly Listener[]): Promise<void> {
     try {
-      const seen = new Map<Listener['visible'], string>()
-      for (const { response, visible } of listeners) {
+      const seen = new Map<(queue: string) => boolean, string>()
+      for (const { response, caller } of listeners) {
         if (response.writableNeedDrain || response.destroyed) continue
+        // Whoever logged out, or lost a grant, hears no more of it.
+        const now = await caller.renew()
+        if (now === undefined) {
+          response.end()
+          continue
+        }
+        const visible = accessTo(now.identity)
         let event = seen.get(visible)
         if (event === undefined) {
           const stats: Stats = await statsOf(this.#parts, visible)

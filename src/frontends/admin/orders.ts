@@ -1,5 +1,6 @@
 /** What callers send, checked: every fault names the field. */
 import type { ExchangeSettings, Filter, HeadersMatch, PublishedMessage, SettleRequest } from '../../broker/port.ts'
+import type { Credentials } from '../../broker/users.ts'
 import { validateGrants, validateTags } from '../../model/access.ts'
 import {
   type Check,
@@ -19,6 +20,7 @@ import type { Content, MessageId, NewMessage, Receipt } from '../../model/messag
 import { validatePolicy } from '../../model/validate.ts'
 import type {
   BindingToPut,
+  LoginOrder,
   MessageToSend,
   QueueDeclaration,
   ReceiveOrder,
@@ -258,6 +260,17 @@ export const userToPut: (body: unknown) => UserToPut = top(
     newAccessKey: flag,
   }),
 )
+
+/** Of a login: `{ token }`, or `{ user, password }`. What was sent is in no message. */
+export function credentialsOf(body: unknown): Credentials {
+  const given = optionalFields<LoginOrder>({ token: text, user: text, password: text })(body ?? {}, '')
+  const { token, user, password } = given
+  if (token !== undefined && user === undefined && password === undefined) return { kind: 'token', token }
+  if (token === undefined && user !== undefined && password !== undefined) {
+    return { kind: 'password', name: user, password }
+  }
+  throw wrong('the body', 'be { token } or { user, password }')
+}
 
 /** The body itself, which may be missing: then nothing is given. */
 function top<T>(check: Check<T>): (body: unknown) => T {

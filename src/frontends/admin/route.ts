@@ -1,4 +1,5 @@
 /** The words of the routes, and finding the one that is meant. */
+import type { Audit } from '../../broker/audit.ts'
 import type { Port } from '../../broker/port.ts'
 import type { Users } from '../../broker/users.ts'
 import type { AccessVerb, Identity } from '../../model/access.ts'
@@ -11,6 +12,7 @@ export interface AdminParts {
   readonly port: Port
   readonly users: Users
   readonly clock: Clock
+  readonly audit: Audit
   readonly processFigures: () => ProcessFigures
 }
 
@@ -34,6 +36,8 @@ export interface Route {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
   /** `/queues/:queue/messages` */
   readonly path: string
+  /** false: it moves messages as any client does. Default: what is not GET is an administrative act. */
+  readonly audited?: false
   readonly answer: (call: AdminCall, parts: AdminParts) => Promise<AdminAnswer>
 }
 

@@ -4,6 +4,7 @@ import { SpindleError } from '../../model/errors.ts'
 import { textOf } from '../../wire/amqp/field-table.ts'
 import type { Arguments } from '../../wire/amqp/methods.ts'
 import { checkAccess } from './access.ts'
+import { audited } from './audited.ts'
 import { bindingWords } from './binding-words.ts'
 import type { Channel, Handlers } from './channel.ts'
 import { type ExchangeDefinition, exchangeAttributes } from './definitions.ts'
@@ -118,6 +119,7 @@ async function remove(channel: Channel, { exchange, ifUnused, noWait }: Argument
     if (!(fault instanceof SpindleError) || fault.code !== 'exchange-in-use') throw fault
     throw preconditionFailed(`${resource('exchange', exchange, vhost)} in use`)
   }
+  audited(channel.session, `exchange.delete ${stored}`)
   hub.exchanges.changed()
   if (!noWait) channel.send('exchange.delete-ok', {})
 }

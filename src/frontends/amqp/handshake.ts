@@ -97,7 +97,7 @@ export class Handshake {
     const { users } = this.#connection.hub.parts
     const name = this.identity?.name ?? ''
     const password = Buffer.from(secret).toString('utf8')
-    const renewed = users.configured() ? await users.withPassword(name, password) : this.identity
+    const renewed = users.configured() ? await users.withPassword(name, password, this.#peer.host) : this.identity
     if (renewed === undefined) throw new AmqpFault(530, 'New secret was refused by one of the backends', 'connection')
     this.identity = renewed
     this.#connection.send(0, 'connection.update-secret-ok', {})

@@ -1,4 +1,5 @@
 /** What the connections of one listener share: the store, the feeds of its queues, the exchanges it knows, and its holder. */
+import type { Audit } from '../../broker/audit.ts'
 import type { Port } from '../../broker/port.ts'
 import type { Users } from '../../broker/users.ts'
 import { SpindleError } from '../../model/errors.ts'
@@ -28,6 +29,7 @@ export interface HubParts {
   readonly limits: Limits
   readonly amqpLimits: AmqpLimits
   readonly registry: Registry
+  readonly audit?: Audit
 }
 
 /** How long leases outlive this process, and how often that is put off, ms. */

@@ -1,6 +1,7 @@
 /** The listener of AMQP: sockets in, connections out. */
 import { createServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls'
+import { createServer as createTlsServer, type TLSSocket, type TlsOptions, type Server as TlsServer } from 'node:tls'
+import type { Audit } from '../../broker/audit.ts'
 import type { Port } from '../../broker/port.ts'
 import type { Users } from '../../broker/users.ts'
 import type { Limits } from '../../model/limits.ts'
@@ -29,6 +30,9 @@ export interface AmqpListenerParts {
   readonly listenPort: number
   /** With `requestCert` and a `ca`, EXTERNAL takes the certificate's common name for the user. */
   readonly tls?: TlsOptions
+  /** Told the server made with `tls`, whose certificate may be renewed. */
+  readonly secured?: (server: TlsServer) => void
+  readonly audit?: Audit
   /** Passwords may come in the clear from other machines. Default false. */
   readonly insecure?: boolean
 }
@@ -60,8 +64,7 @@ export async function listenAmqp(parts: AmqpListenerParts): Promise<AmqpListener
     socket.once('close', () => sockets.delete(socket))
     serve(hub, socket, parts.insecure === true)
   }
-  const server: Server =
-    parts.tls === undefined ? createServer({ noDelay: true }, accept) : createTlsServer(parts.tls, accept)
+  const server = serverOf(parts, accept)
   // A client that breaks off its TLS handshake is no concern of ours.
   server.on('tlsClientError', () => {})
   try {
@@ -97,6 +100,13 @@ export async function listenAmqp(parts: AmqpListenerParts): Promise<AmqpListener
       return closing
     },
   }
+}
+
+function serverOf({ tls, secured }: AmqpListenerParts, accept: (socket: Socket) => void): Server {
+  if (tls === undefined) return createServer({ noDelay: true }, accept)
+  const server = createTlsServer(tls, accept)
+  secured?.(server)
+  return server
 }
 
 function listening(server: Server, { host, listenPort }: AmqpListenerParts): Promise<void> {
@@ -135,5 +145,5 @@ function peerOf(socket: Socket, host: string): Peer {
   const certificate = secure?.authorized === true ? secure.getPeerCertificate() : undefined
   const commonName = certificate?.subject?.CN
   const certificateName = Array.isArray(commonName) ? commonName[0] : commonName
-  return { loopback, tls: secure !== undefined, certificateName }
+  return { host, loopback, tls: secure !== undefined, certificateName }
 }

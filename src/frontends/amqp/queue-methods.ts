@@ -3,6 +3,7 @@ import { bindingId } from '../../broker/port.ts'
 import { SpindleError } from '../../model/errors.ts'
 import type { Arguments } from '../../wire/amqp/methods.ts'
 import { checkAccess } from './access.ts'
+import { audited } from './audited.ts'
 import { bindingWords } from './binding-words.ts'
 import type { Channel, Handlers } from './channel.ts'
 import { encodeQueue, queueKey, readQueue, stillIs } from './definitions.ts'
@@ -186,6 +187,7 @@ async function purge(channel: Channel, { queue, noWait }: Arguments<'queue.purge
   const { stored, name } = await findQueue(channel, queue)
   checkAccess(session.identity, 'read', 'queue', stored, name, session.vhost)
   const messageCount = await session.hub.parts.port.purge(stored)
+  audited(session, `queue.purge ${stored}`)
   if (!noWait) channel.send('queue.purge-ok', { messageCount })
 }
 
@@ -209,6 +211,7 @@ async function remove(channel: Channel, args: Arguments<'queue.delete'>): Promis
       if (!(fault instanceof SpindleError) || fault.code !== 'queue-not-empty') throw fault
       throw preconditionFailed(`${resource('queue', name, vhost)} not empty`)
     }
+    audited(session, `queue.delete ${found.stored}`)
     session.exclusiveQueues.delete(found.stored)
   }
   if (!args.noWait) channel.send('queue.delete-ok', { messageCount })

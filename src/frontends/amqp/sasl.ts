@@ -8,6 +8,8 @@ import { WireError } from '../../wire/amqp/protocol.ts'
 
 /** What is known of the other side before it says anything. */
 export interface Peer {
+  /** Its address; failures to log in are counted by it. */
+  readonly host: string
   readonly loopback: boolean
   readonly tls: boolean
   /** The common name of a client certificate that was verified. */
@@ -34,7 +36,7 @@ export async function authenticate(
   const credentials = mechanism === 'PLAIN' ? plain(response) : amqplain(response)
   if (credentials === undefined) return undefined
   const { name, password } = credentials
-  if (users.configured()) return users.withPassword(name, password)
+  if (users.configured()) return users.withPassword(name, password, peer.host)
   // Nobody is configured: the user that clients take for granted, from this machine alone.
   return peer.loopback && name === 'guest' && password === 'guest' ? GUEST : undefined
 }

@@ -131,6 +131,7 @@ function tooLarge(bytesMax: number): AwsError {
 
 /** One request and its answer. */
 class Exchange implements ClientPresence {
+  readonly address: string
   readonly requestId: string
   readonly asked: {
     readonly method: string
@@ -151,6 +152,7 @@ class Exchange implements ClientPresence {
     const mark = url.indexOf('?')
     const target = headers['x-amz-target']
     this.#response = response
+    this.address = request.socket.remoteAddress ?? ''
     this.requestId = requestId
     this.asked = {
       method,

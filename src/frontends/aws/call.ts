@@ -33,6 +33,7 @@ export interface AwsCall {
 
 /** Is there still somebody to answer? */
 export interface ClientPresence {
+  readonly address: string
   readonly gone: boolean
   /** Aborted when the client hangs up before its answer. Made on first use: only calls that wait need one. */
   signal(): AbortSignal

@@ -14,6 +14,8 @@ import { isA, signIn } from './sign-in.ts'
 
 const BODY_BYTES_MAX = 32 * 1_048_576
 const PREFIX = '/api'
+/** Moves messages as any client does; the rest of what is no GET is an administrative act. */
+const MESSAGES = /\/(?:publish|get)$/
 
 export interface ManagementFrontend {
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void
@@ -25,7 +27,7 @@ export function managementFrontend(
 ): ManagementFrontend {
   const policies = new PolicyBook(given.port)
   const parts: ManagementParts = { ...given, policies }
-  const { log, users } = parts
+  const { log, users, audit } = parts
   const find = router<ManagementRoute>(managementRoutes)
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -48,9 +50,27 @@ export function managementFrontend(
       return typeof value === 'string' ? value : undefined
     }
     const call = { name: (of: string) => names.get(of) ?? '', query, header, body, identity }
-    const answered = await route.answer(call, parts)
-    if (method !== 'GET' && route.only !== undefined) log.info('administered', { by: identity.name, method, path })
+    const answered = await audited({ method, path, by: identity.name, from: peer.host }, () =>
+      route.answer(call, parts),
+    )
     write(response, answered, query, sent === 'HEAD')
+  }
+
+  async function audited(
+    { method, path, by, from }: { method: string; path: string; by: string; from: string },
+    run: () => Promise<ManagementAnswer>,
+  ): Promise<ManagementAnswer> {
+    if (method === 'GET' || MESSAGES.test(path)) return run()
+    const record = (outcome: 'done' | 'failed') =>
+      audit.record({ by, from, via: 'management', act: `${method} ${path}`, outcome })
+    try {
+      const answered = await run()
+      await record('done')
+      return answered
+    } catch (fault) {
+      await record('failed')
+      throw fault
+    }
   }
 
   return {
@@ -98,7 +118,7 @@ function write(response: ServerResponse, answered: ManagementAnswer, query: URLS
 function peerOf({ socket }: IncomingMessage): Peer {
   const host = socket.remoteAddress ?? ''
   const loopback = host === '::1' || host.startsWith('127.') || host.startsWith('::ffff:127.')
-  return { loopback, tls: 'encrypted' in socket && socket.encrypted === true, certificateName: undefined }
+  return { host, loopback, tls: 'encrypted' in socket && socket.encrypted === true, certificateName: undefined }
 }
 
 /** Never settles when the client hangs up first: then there is nobody to answer. Any content-type: tools send none. */

@@ -1,4 +1,5 @@
 /** The words that the routes of the management API share. */
+import type { Audit } from '../../broker/audit.ts'
 import type { Port } from '../../broker/port.ts'
 import type { Users } from '../../broker/users.ts'
 import type { AccessVerb, Identity } from '../../model/access.ts'
@@ -15,6 +16,7 @@ import { isA } from './sign-in.ts'
 export interface ManagementParts {
   readonly port: Port
   readonly users: Users
+  readonly audit: Audit
   readonly clock: Clock
   readonly random: Random
   readonly log: Log

@@ -150,7 +150,7 @@ const localCall = {
   requestId: 'import',
   baseUrl: 'http://localhost',
   path: '/',
-  client: { gone: false, signal: () => new AbortController().signal },
+  client: { address: '', gone: false, signal: () => new AbortController().signal },
 } as const
 
 function entryOf(message: SourceMessage, { id, isFifo }: { readonly id: string; readonly isFifo: boolean }): object {

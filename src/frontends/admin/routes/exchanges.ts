@@ -37,6 +37,7 @@ export const exchangeRoutes: readonly Route[] = [
   {
     method: 'POST',
     path: '/exchanges/:exchange/messages',
+    audited: false,
     async answer({ name, need, body }, { port }) {
       const exchange = name('exchange')
       need('write', exchange)

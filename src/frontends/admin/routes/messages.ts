@@ -33,6 +33,7 @@ export const messageRoutes: readonly Route[] = [
   {
     method: 'POST',
     path: '/queues/:queue/messages',
+    audited: false,
     async answer({ name, need, body }, { port }) {
       const queue = name('queue')
       need('write', queue)
@@ -42,6 +43,7 @@ export const messageRoutes: readonly Route[] = [
   {
     method: 'POST',
     path: '/queues/:queue/receive',
+    audited: false,
     async answer({ name, need, body, signal }, { port }) {
       const queue = name('queue')
       need('read', queue)
@@ -64,6 +66,7 @@ export const messageRoutes: readonly Route[] = [
   {
     method: 'POST',
     path: '/queues/:queue/settle',
+    audited: false,
     async answer({ name, need, body }, { port }) {
       need('read', name('queue'))
       return ok({ outcomes: await port.settle(settlements(body)) } satisfies SettleAnswer)
@@ -72,6 +75,7 @@ export const messageRoutes: readonly Route[] = [
   {
     method: 'POST',
     path: '/queues/:queue/extend',
+    audited: false,
     async answer({ name, need, body }, { port }) {
       need('read', name('queue'))
       const { receipts, leaseMs } = extension(body)

@@ -54,4 +54,22 @@ export const userRoutes: readonly Route[] = [
       return { status: 201, body: await users.addAccessKey(name('user')) }
     },
   },
+  {
+    method: 'DELETE',
+    path: '/users/:user/tokens/:token',
+    async answer({ name, need }, { users }) {
+      need('admin', EVERYTHING)
+      if (await users.removeToken(name('user'), name('token'))) return NO_CONTENT
+      throw new SpindleError('not-found', `remove token '${name('token')}' of '${name('user')}'`)
+    },
+  },
+  {
+    method: 'DELETE',
+    path: '/users/:user/access-keys/:key',
+    async answer({ name, need }, { users }) {
+      need('admin', EVERYTHING)
+      if (await users.removeAccessKey(name('user'), name('key'))) return NO_CONTENT
+      throw new SpindleError('not-found', `remove access key '${name('key')}' of '${name('user')}'`)
+    },
+  },
 ]
