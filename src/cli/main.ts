@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander'
 import { SpindleError } from '../model/errors.ts'
 import { AdminRefusal } from '../server/admin-refusal.ts'
 import { packageVersion } from '../server/version.ts'
+import { auditCommand } from './commands/audit.ts'
 import { autoscaleCommand } from './commands/autoscale.ts'
 import { deadCommand } from './commands/dead.ts'
 import { importCommand } from './commands/import.ts'
@@ -31,6 +32,7 @@ const program = new Command('spindle')
   .addCommand(deadCommand())
   .addCommand(userCommand())
   .addCommand(statsCommand())
+  .addCommand(auditCommand())
   .addCommand(workCommand())
   .addCommand(autoscaleCommand())
   .addCommand(importCommand())
