@@ -8,6 +8,7 @@ import { packageVersion } from '../server/version.ts'
 import { auditCommand } from './commands/audit.ts'
 import { autoscaleCommand } from './commands/autoscale.ts'
 import { deadCommand } from './commands/dead.ts'
+import { doctorCommand } from './commands/doctor.ts'
 import { importCommand } from './commands/import.ts'
 import { messageCommand } from './commands/message.ts'
 import { queueCommand } from './commands/queue.ts'
@@ -36,6 +37,7 @@ const program = new Command('spindle')
   .addCommand(workCommand())
   .addCommand(autoscaleCommand())
   .addCommand(importCommand())
+  .addCommand(doctorCommand())
 
 settle(program)
 

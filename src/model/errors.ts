@@ -62,7 +62,7 @@ export const errorCatalogue = {
   },
   corrupt: {
     meaning: 'A stored record does not match its checksum.',
-    remedy: 'Do not delete anything; restore the folder from a backup, or ask for a salvage.',
+    remedy: 'Do not delete anything; restore the folder from a backup, or run spindle doctor on it.',
   },
   'format-newer': {
     meaning: 'The data folder was written by a newer Spindle.',

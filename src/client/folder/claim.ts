@@ -124,6 +124,24 @@ export async function findOrClaim(folder: string, parts: { holder: string; rando
   }
 }
 
+/**
+ * The process that owns the folder now, for people; undefined: nobody does. Only looks: makes, changes and removes nothing. Rejects
+ * `folder-busy` as `findOrClaim` does.
+ */
+export async function liveOwner(folder: string): Promise<string | undefined> {
+  const directory = join(folder, 'owner')
+  const found = await highestClaim(directory).catch((fault: unknown) => {
+    if (isMissing(fault)) return undefined
+    throw fault
+  })
+  if (found === 'changing') return 'a process that is just starting or stopping'
+  if (found === undefined || found.claim?.closed === true) return undefined
+  const dialled = await dialClaimant(folder, directory, await folderIdentity(folder), found)
+  if (dialled.kind === 'dead') return undefined
+  if (dialled.kind === 'connected') dialled.socket.destroy()
+  return found.claim?.process ?? 'an unknown process'
+}
+
 /** Is the claim just made the highest, and was nothing swept away beneath it meanwhile? */
 async function stands(directory: string, generation: number, before: number | undefined): Promise<boolean> {
   const present = await generations(directory)

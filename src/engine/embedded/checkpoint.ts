@@ -19,7 +19,7 @@ import type { QueueRules } from './replay.ts'
 import { KeyWriter, readDedup, readRecords } from './snapshot-keys.ts'
 import { RowWriter, readRows, Section } from './snapshot-rows.ts'
 
-interface Header {
+export interface CheckpointHeader {
   readonly start: ReplayStart
   readonly epoch: number
   readonly nextNumber: number
@@ -87,7 +87,7 @@ export class Checkpointer {
     }
   }
 
-  #begin(): Header {
+  #begin(): CheckpointHeader {
     const { index, epoch, nextNumber, tag } = this.#core
     this.#core.readClocks()
     this.#chunks = index.slots.chunks.length
@@ -134,7 +134,7 @@ export async function readCheckpoint(core: Core, checkpoint: Checkpoint, label: 
   await checkpoint.read((payload) => {
     switch (payload[0]) {
       case Section.header:
-        start = readHeader(core, JSON.parse(payload.toString('utf8', 1)) as Header)
+        start = readHeader(core, JSON.parse(payload.toString('utf8', 1)) as CheckpointHeader)
         return
       case Section.rows:
         readRows(core, payload, done)
@@ -155,7 +155,7 @@ export async function readCheckpoint(core: Core, checkpoint: Checkpoint, label: 
   return start
 }
 
-function readHeader(core: Core, header: Header): ReplayStart {
+function readHeader(core: Core, header: CheckpointHeader): ReplayStart {
   core.startEpoch(header.epoch)
   core.nextNumber = header.nextNumber
   core.setTag(header.tag)

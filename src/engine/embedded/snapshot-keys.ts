@@ -84,22 +84,28 @@ export class KeyWriter {
   }
 }
 
-export function readDedup(core: Core, bytes: Buffer): void {
-  // A queue that the header lacks came after it, and the journal brings it back.
-  const queue = core.index.queues[bytes.readUInt32LE(1)]
-  if (queue === undefined) return
+/** `until`: wall ms; 0: while the message is queued. */
+export interface StoredKey {
+  readonly key: string
+  readonly number: number
+  readonly until: number
+}
+
+/** Reads the dedup keys of one section; its kind is byte 0. */
+export function storedDedup(bytes: Buffer): { queue: number; keys: StoredKey[] } {
+  const keys: StoredKey[] = []
   for (let at = 5; at < bytes.length; ) {
     const length = bytes.readUInt32LE(at)
     const key = bytes.toString('utf8', at + 4, at + 4 + length)
     at += 4 + length
-    const until = bytes.readDoubleLE(at + 8)
-    const untilMs = until === 0 ? Number.POSITIVE_INFINITY : core.toMonotonic(until)
-    queue.dedup.set(key, { number: bytes.readDoubleLE(at), untilMs })
+    keys.push({ key, number: bytes.readDoubleLE(at), until: bytes.readDoubleLE(at + 8) })
     at += 16
   }
+  return { queue: bytes.readUInt32LE(1), keys }
 }
 
-export function readRecords(core: Core, bytes: Buffer): void {
+/** Reads the records of one section; its kind is byte 0. */
+export function* storedRecords(bytes: Buffer): Generator<{ key: string; version: number; value: Uint8Array }> {
   for (let at = 1; at < bytes.length; ) {
     const length = bytes.readUInt32LE(at)
     const key = bytes.toString('utf8', at + 4, at + 4 + length)
@@ -107,6 +113,21 @@ export function readRecords(core: Core, bytes: Buffer): void {
     const version = bytes.readDoubleLE(at)
     const valueBytes = bytes.readUInt32LE(at + 8)
     at += 12 + valueBytes
-    core.records.set(key, { value: new Uint8Array(bytes.subarray(at - valueBytes, at)), version })
+    yield { key, version, value: new Uint8Array(bytes.subarray(at - valueBytes, at)) }
   }
+}
+
+export function readDedup(core: Core, bytes: Buffer): void {
+  const stored = storedDedup(bytes)
+  // A queue that the header lacks came after it, and the journal brings it back.
+  const queue = core.index.queues[stored.queue]
+  if (queue === undefined) return
+  for (const { key, number, until } of stored.keys) {
+    const untilMs = until === 0 ? Number.POSITIVE_INFINITY : core.toMonotonic(until)
+    queue.dedup.set(key, { number, untilMs })
+  }
+}
+
+export function readRecords(core: Core, bytes: Buffer): void {
+  for (const { key, version, value } of storedRecords(bytes)) core.records.set(key, { value, version })
 }

@@ -12,7 +12,7 @@
  */
 import type { Death } from '../../model/message.ts'
 import type { Core } from './core.ts'
-import { CHUNK_BITS, CHUNK_SLOTS, Flag, SLOT_MASK, State } from './index/slots.ts'
+import { type BlobPlace, CHUNK_BITS, CHUNK_SLOTS, Flag, SLOT_MASK, State } from './index/slots.ts'
 
 export const Bit = {
   sequence: 1,
@@ -160,10 +160,36 @@ export class RowWriter {
   }
 }
 
-/** Puts the rows of one section (its kind is byte 0) back into the index, unlinked. Answers the numbers of those that are done, with their ends. */
-export function readRows(core: Core, bytes: Buffer, done: { number: number; ended: number }[]): void {
+/** One row as a checkpoint tells it; instants are wall ms, 0: none. */
+export interface StoredRow {
+  readonly number: number
+  readonly queue: number
+  /** One of State; `delayed` for everything that waits. */
+  readonly state: number
+  readonly priority: number
+  readonly enqueuedAt: number
+  readonly content: BlobPlace
+  readonly sequence: number
+  readonly due: number
+  readonly expires: number
+  readonly attempts: number
+  readonly deliveries: number
+  readonly lease: { readonly token: number; readonly firstLeasedAt: number; readonly term: number } | undefined
+  readonly holder: string | undefined
+  readonly ended: number
+  readonly note: BlobPlace | undefined
+  readonly kept: BlobPlace | undefined
+  readonly group: string | undefined
+  readonly dedup: string | undefined
+  readonly history: readonly Death[]
+  readonly shared: boolean
+  readonly late: boolean
+  readonly fromDead: boolean
+}
+
+/** Reads the rows of one section; its kind is byte 0. */
+export function* storedRows(bytes: Buffer): Generator<StoredRow> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  const { index } = core
   let at = 1
   const float = (): number => {
     at += 8
@@ -174,7 +200,7 @@ export function readRows(core: Core, bytes: Buffer, done: { number: number; ende
     at += 4 + length
     return bytes.toString('utf8', at - length, at)
   }
-  const place = (): { segment: number; offset: number; length: number } => {
+  const place = (): BlobPlace => {
     at += 12
     return {
       segment: view.getUint32(at - 12, true),
@@ -185,64 +211,81 @@ export function readRows(core: Core, bytes: Buffer, done: { number: number; ende
   while (at < bytes.length) {
     const start = at
     const bits = view.getUint16(start + 14, true)
-    const state = view.getUint8(start + 12)
+    const has = (bit: number): boolean => (bits & bit) !== 0
     const number = view.getFloat64(start, true)
-    const queue = index.queues[view.getUint32(start + 8, true)]
-    if (queue === undefined) throw new Error(`a checkpoint has message ${number} in a queue that it lacks`)
-    const content = {
-      segment: view.getUint32(start + 24, true),
-      offset: view.getUint32(start + 28, true),
-      length: view.getUint32(start + 32, true),
-    }
-    at = start + 36
-    const sequence = (bits & Bit.sequence) === 0 ? number : float()
-    const due = (bits & Bit.due) === 0 ? 0 : core.toMonotonic(float())
-    const expires = (bits & Bit.expires) === 0 ? 0 : core.toMonotonic(float())
+    at = start + 24
+    const content = place()
+    const sequence = has(Bit.sequence) ? float() : number
+    const due = has(Bit.due) ? float() : 0
+    const expires = has(Bit.expires) ? float() : 0
     let attempts = 0
     let deliveries = 0
-    if ((bits & Bit.counts) !== 0) {
+    if (has(Bit.counts)) {
       attempts = view.getUint16(at, true)
       deliveries = view.getUint16(at + 2, true)
       at += 4
     }
-    const leased = (bits & Bit.lease) !== 0
-    const token = leased ? float() : 0
-    const firstLeasedAt = leased ? float() : 0
-    const term = leased ? float() : 0
-    const holder = (bits & Bit.holder) === 0 ? undefined : string()
-    const ended = (bits & Bit.ended) === 0 ? 0 : float()
-    const note = (bits & Bit.note) === 0 ? undefined : place()
-    const kept = (bits & Bit.kept) === 0 ? undefined : place()
-    const group = (bits & Bit.group) === 0 ? undefined : string()
-    const dedup = (bits & Bit.dedup) === 0 ? undefined : string()
-    const history = (bits & Bit.history) === 0 ? NO_HISTORY : (JSON.parse(string()) as Death[])
+    yield {
+      number,
+      queue: view.getUint32(start + 8, true),
+      state: view.getUint8(start + 12),
+      priority: view.getUint8(start + 13),
+      enqueuedAt: view.getFloat64(start + 16, true),
+      content,
+      sequence,
+      due,
+      expires,
+      attempts,
+      deliveries,
+      // Fields stand in the order in which they are evaluated here.
+      lease: has(Bit.lease) ? { token: float(), firstLeasedAt: float(), term: float() } : undefined,
+      holder: has(Bit.holder) ? string() : undefined,
+      ended: has(Bit.ended) ? float() : 0,
+      note: has(Bit.note) ? place() : undefined,
+      kept: has(Bit.kept) ? place() : undefined,
+      group: has(Bit.group) ? string() : undefined,
+      dedup: has(Bit.dedup) ? string() : undefined,
+      history: has(Bit.history) ? (JSON.parse(string()) as Death[]) : NO_HISTORY,
+      shared: has(Bit.shared),
+      late: has(Bit.late),
+      fromDead: has(Bit.fromDead),
+    }
+  }
+}
+
+/** Puts the rows of one section back into the index, unlinked. Answers the numbers of those that are done, with their ends. */
+export function readRows(core: Core, bytes: Buffer, done: { number: number; ended: number }[]): void {
+  const { index } = core
+  for (const stored of storedRows(bytes)) {
+    const { number, state, content, note, kept, lease, holder, ended, group, dedup, history } = stored
+    const queue = index.queues[stored.queue]
+    if (queue === undefined) throw new Error(`a checkpoint has message ${number} in a queue that it lacks`)
     const row = {
       queue,
       number,
-      sequence,
-      priority: view.getUint8(start + 13),
-      enqueuedAtWall: view.getFloat64(start + 16, true),
-      due: state === State.leased ? 0 : due,
-      expires,
+      sequence: stored.sequence,
+      priority: stored.priority,
+      enqueuedAtWall: stored.enqueuedAt,
+      due: state === State.leased ? 0 : core.toMonotonic(stored.due),
+      expires: core.toMonotonic(stored.expires),
       group,
       dedup,
       history,
     }
     const slot = index.insert(row)
-    const shared = (bits & Bit.shared) !== 0
-    index.place(slot, content, shared ? index.usage.usersOf(content.segment, content.offset) : -1)
+    index.place(slot, content, stored.shared ? index.usage.usersOf(content.segment, content.offset) : -1)
     if (note !== undefined) index.setBlob(slot, 'note', note)
     if (kept !== undefined) index.setBlob(slot, 'kept', kept)
     let flags = 0
-    if ((bits & Bit.late) !== 0) flags |= Flag.late
-    if ((bits & Bit.fromDead) !== 0) flags |= Flag.fromDead
+    if (stored.late) flags |= Flag.late
+    if (stored.fromDead) flags |= Flag.fromDead
     index.restore(slot, {
       state,
-      attempts,
-      deliveries,
+      attempts: stored.attempts,
+      deliveries: stored.deliveries,
       flags,
       ended,
-      lease: leased ? { token, firstLeasedAt, term } : undefined,
+      lease,
       holder: holder === undefined ? 0 : core.meetHolder(holder),
     })
     if (state === State.done) done.push({ number, ended })

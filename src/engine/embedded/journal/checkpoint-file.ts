@@ -10,7 +10,7 @@ import type { Disk, DiskFile } from '../../../runtime/disk.ts'
 import type { Log } from '../../../runtime/log.ts'
 import { CRC_START, crcFeed, crcFeedUint32 } from './crc32.ts'
 
-const DIRECTORY = 'checkpoint'
+export const DIRECTORY = 'checkpoint'
 const FRAME_BYTES = 8
 const FOOTER_LENGTH = 0xffffffff
 /** A section is held in memory as a whole; the writer cuts its state accordingly. */
@@ -115,13 +115,18 @@ export async function newestCheckpoint(disk: Disk, log: Log): Promise<Checkpoint
   return undefined
 }
 
-/** false: it is not whole. */
-async function readSections(
-  disk: Disk,
+/**
+ * Visits the sections in order. false: the file is not whole, and the visit ended at the first section that is damaged; with `onDamaged`
+ * it goes on behind it, for as long as the lengths make sense.
+ */
+export async function readSections(
+  disk: Pick<Disk, 'open'>,
   number: number,
   visit: (payload: Buffer, index: number) => void,
+  onDamaged?: (index: number) => void,
 ): Promise<boolean> {
   const file = await disk.open(finishedPath(number), 'existing')
+  let whole = true
   try {
     const head = Buffer.alloc(FRAME_BYTES)
     const size = await file.sizeBytes()
@@ -136,9 +141,12 @@ async function readSections(
       const payload = Buffer.alloc(isFooter ? 4 : length)
       if ((await file.read(payload, at)) < payload.length) return false
       at += payload.length
-      if (crc !== sectionCrc(number, isFooter ? FOOTER_LENGTH : index, payload)) return false
-      if (isFooter) return payload.readUInt32LE(0) === index && at === size
-      visit(payload, index)
+      const sound = crc === sectionCrc(number, isFooter ? FOOTER_LENGTH : index, payload)
+      if (!sound && (onDamaged === undefined || isFooter)) return false
+      if (isFooter) return whole && payload.readUInt32LE(0) === index && at === size
+      if (sound) visit(payload, index)
+      else onDamaged?.(index)
+      whole &&= sound
     }
   } finally {
     await file.close()
