@@ -121,7 +121,12 @@ export default {
       'src imports only packages that package.json names',
       'Because a package that happens to be installed here may be missing there.',
       { path: '^src/' },
-      { pathNot: '^\\.', dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'unknown', 'undetermined'] },
+      {
+        pathNot: '^\\.',
+        dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'unknown', 'undetermined'],
+        // A package whose types come from @types/… is undetermined beside its own kind.
+        dependencyTypesNot: ['npm', 'npm-peer', 'npm-optional'],
+      },
     ),
     forbid(
       'every import resolves',

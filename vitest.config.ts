@@ -22,6 +22,8 @@ export default defineConfig({
     testTimeout: long ? 600_000 : 30_000,
     hookTimeout: 30_000,
     setupFiles: ['test/house/seed.ts'],
+    // Starts nothing before a file asks for a PostgreSQL.
+    globalSetup: ['test/postgres/shared.ts'],
     reporters: ['default'],
   },
 })

@@ -3,6 +3,8 @@ import { Broker } from './broker/broker.ts'
 import type { Port } from './broker/port.ts'
 import { EmbeddedEngine } from './engine/embedded/engine.ts'
 import { MemoryEngine } from './engine/memory/memory-engine.ts'
+import { PostgresEngine, type PostgresOptions } from './engine/postgres/engine.ts'
+import { isPostgresUrl } from './engine/postgres/url.ts'
 import { SpindleError } from './model/errors.ts'
 import { defaultLimits, type Limits } from './model/limits.ts'
 import { type Clock, systemClock } from './runtime/clock.ts'
@@ -18,21 +20,25 @@ export interface OpenOptions {
   readonly limits?: Partial<Limits>
   /** Where to say what a person should know. Default: nowhere. */
   readonly log?: Log
+  /** Of a PostgreSQL store alone. */
+  readonly postgres?: PostgresOptions
   /** For tests: time and chance. */
   readonly clock?: Clock
   readonly random?: Random
 }
 
 /**
- * Opens a store: `memory:` (this process, gone with it) or `file:PATH` (a data folder: the first process owns it, others
- * join it through a socket inside). Rejects with `unknown-url`, `corrupt`, `format-newer` or `folder-busy`.
+ * Opens a store: `memory:` (this process, gone with it), `file:PATH` (a data folder: the first process owns it, others
+ * join it through a socket inside), or `postgres://…` (a PostgreSQL that any number of processes share; needs the package `pg`). Rejects with
+ * `unknown-url`; `corrupt`, `format-newer` or `folder-busy` of a folder; `driver-missing`, `store-unreachable`, `store-refused`,
+ * `privilege-missing`, `store-read-only`, `schema-older` or `schema-newer` of a PostgreSQL.
  */
 export async function open(url: string, options: OpenOptions = {}): Promise<Spindle> {
   const { clock = systemClock, random = systemRandom, log = silentLog } = options
   const limits = { ...defaultLimits, ...options.limits }
   const parts = { clock, random, log, limits }
-  const port = await openPort(url, parts)
-  return new Spindle({ url, port, clock, tasks: createTasks({ port, ...parts }) })
+  const port = await openPort(url, { ...parts, postgres: options.postgres ?? {} })
+  return new Spindle({ url: withoutPassword(url), port, clock, tasks: createTasks({ port, ...parts }) })
 }
 
 interface Parts {
@@ -40,9 +46,10 @@ interface Parts {
   readonly random: Random
   readonly log: Log
   readonly limits: Limits
+  readonly postgres: PostgresOptions
 }
 
-async function openPort(url: string, parts: Parts): Promise<Port> {
+async function openPort(url: string, { postgres, ...parts }: Parts): Promise<Port> {
   if (url === 'memory:') {
     const broker = new Broker({ engine: new MemoryEngine(parts), ...parts })
     await broker.start()
@@ -51,6 +58,11 @@ async function openPort(url: string, parts: Parts): Promise<Port> {
   if (url.startsWith('file:')) {
     const engine = (folder: string): EmbeddedEngine => new EmbeddedEngine({ disk: nodeDisk(folder), ...parts })
     return openFolder(folderOf(url), { engine, ...parts })
+  }
+  if (isPostgresUrl(url)) {
+    const broker = new Broker({ engine: new PostgresEngine({ url, options: postgres, ...parts }), ...parts })
+    await broker.start()
+    return broker
   }
   throw new SpindleError('unknown-url', `open '${withoutPassword(url)}'`)
 }

@@ -133,6 +133,12 @@ export interface Capabilities {
   readonly durable: boolean
   /** Can `within` join a transaction of the caller? */
   readonly callerTransactions: boolean
+  /**
+   * Whose time durations run on. `process`: they stand still while the store is closed; a reopen lets clock leases run their full term
+   * again, gives holders `HOLDER_TTL_MS_DEFAULT`, fills buckets, and forgets turns and claims of groups. `store`: time goes on, whichever
+   * processes come and go, and all of these with it.
+   */
+  readonly clock: 'process' | 'store'
 }
 
 export interface CommitOptions {

@@ -45,6 +45,14 @@ export function problemOf(thrown: unknown, log: Log): Problem {
     case 'poisoned':
     case 'folder-busy':
     case 'outcome-unknown':
+    case 'driver-missing':
+    case 'store-unreachable':
+    case 'store-refused':
+    case 'store-failed':
+    case 'store-read-only':
+    case 'privilege-missing':
+    case 'schema-older':
+    case 'schema-newer':
       log.error('a request found the store unavailable', { fault: thrown })
       return busy('The store is not available.')
     default:

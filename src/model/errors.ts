@@ -1,6 +1,6 @@
 /** One catalogue of faults: code, what it means, what to do. docs/concepts/errors.md lists it; a test compares them. */
 export const errorCatalogue = {
-  'unknown-url': { meaning: 'The URL names no engine.', remedy: 'Use memory: or file:PATH.' },
+  'unknown-url': { meaning: 'The URL names no engine.', remedy: 'Use memory:, file:PATH or postgres://….' },
   'invalid-argument': {
     meaning: 'A value is outside its limits.',
     remedy: 'Correct the value that the message names.',
@@ -72,8 +72,40 @@ export const errorCatalogue = {
     meaning: 'Another process owns the folder and does not answer.',
     remedy: 'Stop that process, or wait for it.',
   },
+  'driver-missing': {
+    meaning: 'The package pg, which speaks to PostgreSQL, is not installed.',
+    remedy: 'Run npm install pg.',
+  },
+  'store-unreachable': {
+    meaning: 'PostgreSQL does not answer.',
+    remedy: 'Check that it runs, and the host and port of the URL.',
+  },
+  'store-refused': {
+    meaning: 'PostgreSQL refused the login.',
+    remedy: 'Check the user, the password and the database of the URL.',
+  },
+  'store-failed': {
+    meaning: 'PostgreSQL answered with an error.',
+    remedy: 'Look at what it says; the call had no effect.',
+  },
+  'store-read-only': {
+    meaning: 'The server only reads: it is a standby, or its transactions are read-only.',
+    remedy: 'Let the URL name the primary (with several hosts: target_session_attrs=read-write).',
+  },
+  'privilege-missing': {
+    meaning: 'The role may not do that in the schema.',
+    remedy: 'Grant it what docs/concepts/postgres.md lists, or run spindle migrate as the owner.',
+  },
+  'schema-older': {
+    meaning: 'The schema is missing, or older than this Spindle.',
+    remedy: 'Run spindle migrate with a role that may create it.',
+  },
+  'schema-newer': {
+    meaning: 'The schema was made by a newer Spindle.',
+    remedy: 'Upgrade spindle-mq, or use another schema.',
+  },
   'outcome-unknown': {
-    meaning: 'The owner of the folder went away before it answered; the call may or may not have taken effect.',
+    meaning: 'The other side went away before it answered; the call may or may not have taken effect.',
     remedy: 'Repeat it if it may run twice, or use a dedupId.',
   },
   protocol: {

@@ -79,7 +79,7 @@ interface Wait {
 }
 
 export class EmbeddedEngine implements Engine {
-  readonly capabilities: Capabilities = { durable: true, callerTransactions: false }
+  readonly capabilities: Capabilities = { durable: true, callerTransactions: false, clock: 'process' }
   readonly direct: DirectEngine = {
     apply: (op) => this.#apply(op),
     lease: (request) => this.#lease(request),

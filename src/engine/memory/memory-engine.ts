@@ -29,7 +29,7 @@ import { applyUnit } from './units.ts'
 import { browse, measureOf, viewOf } from './views.ts'
 
 export class MemoryEngine implements Engine {
-  readonly capabilities: Capabilities = { durable: false, callerTransactions: false }
+  readonly capabilities: Capabilities = { durable: false, callerTransactions: false, clock: 'process' }
   readonly #store: MemoryStore
   readonly #listeners = new Set<(queue: string) => void>()
   #state: 'new' | 'open' | 'closed' = 'new'

@@ -69,6 +69,14 @@ export function statusOf(code: ErrorCode): number {
     case 'closed':
     case 'folder-busy':
     case 'outcome-unknown':
+    case 'driver-missing':
+    case 'store-unreachable':
+    case 'store-refused':
+    case 'store-failed':
+    case 'store-read-only':
+    case 'privilege-missing':
+    case 'schema-older':
+    case 'schema-newer':
     case 'poisoned':
     case 'corrupt':
     case 'format-newer':

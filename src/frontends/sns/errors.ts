@@ -122,6 +122,14 @@ export function faultError(fault: unknown): AwsError | undefined {
       return refusalError('disk-full')
     case 'closed':
     case 'outcome-unknown':
+    case 'driver-missing':
+    case 'store-unreachable':
+    case 'store-refused':
+    case 'store-failed':
+    case 'store-read-only':
+    case 'privilege-missing':
+    case 'schema-older':
+    case 'schema-newer':
       return unavailable('The service is shutting down or restarting.')
     default:
       return undefined

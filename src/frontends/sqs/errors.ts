@@ -148,6 +148,14 @@ export function faultError(fault: unknown): AwsError | undefined {
       return unavailable('The disk has no room for new messages; receiving and deleting go on.')
     case 'closed':
     case 'outcome-unknown':
+    case 'driver-missing':
+    case 'store-unreachable':
+    case 'store-refused':
+    case 'store-failed':
+    case 'store-read-only':
+    case 'privilege-missing':
+    case 'schema-older':
+    case 'schema-newer':
       return unavailable('The service is shutting down or restarting.')
     default:
       return undefined

@@ -1,0 +1,197 @@
+/**
+ * The way to the server: a pool of sessions, and transactions that are run again when the server went away, or chose them to end a
+ * deadlock. A transaction here decides everything anew from what it reads, so running it again is harmless until its COMMIT was sent;
+ * of a COMMIT without an answer, the server is asked what became of it.
+ */
+import { SpindleError } from '../../model/errors.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { Random } from '../../runtime/random.ts'
+import {
+  type Connection,
+  type Driver,
+  loadDriver,
+  type Pool,
+  type PooledConnection,
+  type SingleConnection,
+  typeParsers,
+} from './driver.ts'
+import { codeOf, faultOf, isLost, isPassing } from './faults.ts'
+import { Statements } from './statements.ts'
+import { Transaction } from './transaction.ts'
+import { withoutPassword } from './url.ts'
+
+export interface DatabaseOptions {
+  readonly url: string
+  readonly schema: string
+  /** Sessions at most. */
+  readonly connectionsMax: number
+  readonly prepare: boolean
+  /** How long a call waits for a server that is away, ms. */
+  readonly patienceMs: number
+}
+
+/** For the server's list of sessions. */
+const APPLICATION_NAME = 'spindle'
+const CONNECT_LIMIT_MS = 5_000
+const PAUSE_MS_FIRST = 20
+const PAUSE_MS_MAX = 500
+
+export class Database {
+  readonly #options: DatabaseOptions
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #driver: Driver
+  readonly #pool: Pool
+  readonly statements: Statements
+  #closed = false
+
+  private constructor(parts: { options: DatabaseOptions; clock: Clock; random: Random; driver: Driver }) {
+    this.#options = parts.options
+    this.#clock = parts.clock
+    this.#random = parts.random
+    this.#driver = parts.driver
+    const { url, connectionsMax, schema, prepare } = parts.options
+    this.#pool = new parts.driver.Pool({
+      connectionString: url,
+      max: connectionsMax,
+      connectionTimeoutMillis: CONNECT_LIMIT_MS,
+      application_name: APPLICATION_NAME,
+      keepAlive: true,
+    })
+    // A session that dies while it is idle is no concern of a call; the pool drops it.
+    this.#pool.on('error', () => {})
+    this.statements = new Statements({ schema, prepare, types: typeParsers(parts.driver) })
+  }
+
+  static async create(parts: { options: DatabaseOptions; clock: Clock; random: Random }): Promise<Database> {
+    return new Database({ ...parts, driver: await loadDriver() })
+  }
+
+  /** For messages to a person. */
+  get label(): string {
+    return withoutPassword(this.#options.url)
+  }
+
+  /** A session of its own, for what must not be shared: notifications. */
+  async session(): Promise<SingleConnection> {
+    const client = new this.#driver.Client({
+      connectionString: this.#options.url,
+      connectionTimeoutMillis: CONNECT_LIMIT_MS,
+      application_name: `${APPLICATION_NAME} listen`,
+      keepAlive: true,
+    })
+    client.on('error', () => {})
+    await client.connect()
+    return client
+  }
+
+  /** One statement, without a transaction around it. Repeated while the server is away: only for what may run twice. */
+  read<T>(attempted: string, run: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.#patiently(attempted, (connection) => run(new Transaction(connection, this.statements)))
+  }
+
+  /**
+   * One statement that commits by itself. Not repeated once it was sent and its session was lost: `outcome-unknown`. Where the server
+   * answered that it did nothing, it is repeated.
+   */
+  once<T>(attempted: string, run: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.#patiently(attempted, async (connection) => {
+      try {
+        return await run(new Transaction(connection, this.statements))
+      } catch (fault) {
+        if (isLost(fault) && codeOf(fault) !== '57P03')
+          throw new SpindleError('outcome-unknown', attempted, { cause: fault })
+        throw fault
+      }
+    })
+  }
+
+  /** A transaction, run until it committed. `run` may be called several times, and decides anew each time. */
+  transaction<T>(attempted: string, run: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.#patiently(attempted, async (connection, again) => {
+      const transaction = new Transaction(connection, this.statements)
+      await transaction.script('begin')
+      let answer: T
+      let xid: string | undefined
+      try {
+        answer = await run(transaction)
+        const [row] = await transaction.rows<{ xid: string | null }>(
+          'select pg_current_xact_id_if_assigned()::text as xid',
+        )
+        xid = row?.xid ?? undefined
+      } catch (fault) {
+        if (!isLost(fault)) await transaction.script('rollback')
+        throw fault
+      }
+      try {
+        await transaction.script('commit')
+      } catch (fault) {
+        if (xid !== undefined && isLost(fault)) {
+          const committed = await this.#became(attempted, xid)
+          if (!committed) return again(fault)
+        } else if (xid !== undefined) throw fault
+      }
+      return answer
+    })
+  }
+
+  /** After a COMMIT without an answer: did it take effect? */
+  async #became(attempted: string, xid: string): Promise<boolean> {
+    return this.#patiently(attempted, async (connection) => {
+      const transaction = new Transaction(connection, this.statements)
+      const endMs = this.#clock.monotonicMs() + this.#options.patienceMs
+      for (;;) {
+        const [row] = await transaction.rows<{ status: string | null }>(
+          'select pg_xact_status($1::text::xid8) as status',
+          xid,
+        )
+        if (row?.status === 'committed') return true
+        if (row?.status === 'aborted') return false
+        if (row?.status !== 'in progress' || this.#clock.monotonicMs() > endMs) {
+          throw new SpindleError('outcome-unknown', attempted)
+        }
+        await this.#pause(PAUSE_MS_FIRST)
+      }
+    })
+  }
+
+  async #patiently<T>(
+    attempted: string,
+    run: (connection: Connection, again: (fault: unknown) => never) => Promise<T>,
+  ): Promise<T> {
+    const endMs = this.#clock.monotonicMs() + this.#options.patienceMs
+    for (let attempt = 0; ; attempt++) {
+      if (this.#closed) throw new SpindleError('closed', attempted)
+      let connection: PooledConnection | undefined
+      let repeat: unknown
+      try {
+        connection = await this.#pool.connect()
+        const answer = await run(connection, (fault) => {
+          repeat = fault
+          throw fault
+        })
+        connection.release()
+        return answer
+      } catch (fault) {
+        // Whatever happened, this session may be in the middle of something.
+        connection?.release(fault instanceof SpindleError && fault.code !== 'outcome-unknown' ? undefined : true)
+        const again = repeat === fault || isPassing(fault)
+        if (!again || this.#clock.monotonicMs() > endMs) throw faultOf(fault, `${attempted} on ${this.label}`)
+      }
+      const longest = Math.min(PAUSE_MS_MAX, PAUSE_MS_FIRST * 2 ** Math.min(attempt, 8))
+      await this.#pause(longest * (0.5 + 0.5 * this.#random.float()))
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#clock.setTimer(ms, resolve, { keepAlive: true })
+    })
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#pool.end()
+  }
+}
