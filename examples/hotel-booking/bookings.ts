@@ -4,6 +4,7 @@
  */
 import { PGlite } from '@electric-sql/pglite'
 import { type Booking, type BookingRequest, bookingSchema, nightsBetween, rooms, type Step } from './booking.ts'
+import type { SaleBooking } from './sale.ts'
 
 const LATEST_MAX = 30
 
@@ -31,6 +32,12 @@ const schema = `
     -- The last that was seen of it, as the page shows it; null until then.
     seen jsonb,
     primary key (booking_id, step)
+  );
+  create table if not exists sale_bookings (
+    id text primary key,
+    guest text not null,
+    arrived_at_ms bigint not null,
+    booked_at_ms bigint not null
   );`
 
 export interface StepRow {
@@ -116,6 +123,20 @@ export class Bookings {
        where mode = 'queued' and not exists (select from steps where booking_id = id) order by booked_at_ms`,
     )
     return rows.map((row) => bookingSchema.parse(row))
+  }
+
+  /** Of the flash sale. A task may run twice: the second time changes nothing. */
+  async addSale({ id, guest, arrivedAtMs }: SaleBooking): Promise<void> {
+    await this.#db.query(
+      `insert into sale_bookings (id, guest, arrived_at_ms, booked_at_ms) values ($1, $2, $3, $4) on conflict (id) do nothing`,
+      [id, guest, arrivedAtMs, Date.now()],
+    )
+  }
+
+  /** Of all sales. */
+  async countSales(): Promise<number> {
+    const { rows } = await this.#db.query<{ n: number }>('select count(*)::int as n from sale_bookings')
+    return rows[0]?.n ?? 0
   }
 
   close(): Promise<void> {

@@ -9,6 +9,7 @@ import { LiveFeed } from './live.ts'
 import { type Mail, startMailServer } from './mail-server.ts'
 import { paceOf } from './pace.ts'
 import { seededRandom, startPartners } from './partners.ts'
+import { FlashSale } from './sale.ts'
 import type { Surroundings } from './surroundings.ts'
 import { bookingTasks } from './tasks.ts'
 import { Tracker } from './tracker.ts'
@@ -81,6 +82,15 @@ async function build(options: HotelOptions, undo: (() => Promise<void> | void)[]
   undo.push(() => tracker.stop())
   await tracker.start()
 
+  const sale = new FlashSale({
+    spindle,
+    bookings,
+    paceScale: options.paceScale,
+    changed: (view) => live.publish({ event: 'sale', data: view }),
+  })
+  undo.push(() => sale.stop())
+  await sale.start()
+
   const processes = () => ({ web: process.pid, worker: worker.view, promises: promises.view })
   const tellProcesses = (): void => live.publish({ event: 'processes', data: processes() })
   const worker: Child = new Child('./worker.ts', surroundings, tellProcesses)
@@ -101,6 +111,7 @@ async function build(options: HotelOptions, undo: (() => Promise<void> | void)[]
     worker,
     promises,
     surroundings,
+    sale,
     spindle,
     tasks,
     answerTask: toNodeListener(taskHandler({ spindle, tasks: Object.values(tasks) })),
@@ -110,6 +121,7 @@ async function build(options: HotelOptions, undo: (() => Promise<void> | void)[]
       calls: partners.calls(),
       processes: processes(),
       pace: surroundings.pace,
+      sale: { ...sale.view(), samples: sale.samples() },
     }),
   })
   undo.push(async () => {

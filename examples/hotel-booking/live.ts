@@ -7,7 +7,7 @@ const UNREAD_BYTES_MAX = 1024 * 1024
 const HEARTBEAT_MS = 15_000
 
 export interface LiveEvent {
-  readonly event: 'snapshot' | 'booking' | 'mail' | 'call' | 'processes'
+  readonly event: 'snapshot' | 'booking' | 'mail' | 'call' | 'processes' | 'sale'
   readonly data: unknown
   /** The booking that it is about. */
   readonly bookingId?: string

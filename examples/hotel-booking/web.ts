@@ -14,6 +14,7 @@ import type { MailServer } from './mail-server.ts'
 import { bareHands, padTo } from './pace.ts'
 import type { Partners } from './partners.ts'
 import { assertOurOwn, guardHeaders, HttpError, readJson, sendJson, sendProblem } from './requests.ts'
+import { type FlashSale, SALE_BOOKINGS_MAX } from './sale.ts'
 import { sendStatic } from './static-files.ts'
 import type { Surroundings } from './surroundings.ts'
 import { workInRequest } from './sync-mode.ts'
@@ -31,6 +32,7 @@ export interface WebParts {
   readonly live: LiveFeed
   readonly mailServer: MailServer
   readonly partners: Partners
+  readonly sale: FlashSale
   readonly worker: Child
   readonly promises: Child
   readonly surroundings: Surroundings
@@ -58,6 +60,8 @@ const routes: readonly (readonly [method: 'GET' | 'POST' | 'DELETE', path: RegEx
   ['POST', /^\/bookings$/, takeBooking],
   ['GET', /^\/bookings\/([\w-]{1,64})$/, showBooking],
   ['GET', /^\/bookings\/([\w-]{1,64})\/voucher\.pdf$/, showVoucher],
+  ['POST', /^\/sale$/, openSale],
+  ['GET', /^\/sale$/, showSale],
   ['GET', /^\/tasks\//, passToTasks],
   ['DELETE', /^\/tasks\//, passToTasks],
   ['GET', /^\/mails\/(m\d{1,9})\/attachments\/(\d{1,2})$/, showAttachment],
@@ -221,6 +225,20 @@ function showAttachment({ response, captured }: Exchange, { mailServer }: WebPar
     'content-disposition': `${how}; filename="${attachment.name.replace(/[^\w.-]/g, '_')}"`,
   })
   response.end(attachment.content)
+}
+
+const saleRequest = z.object({ bookings: z.int().min(1).max(SALE_BOOKINGS_MAX).default(SALE_BOOKINGS_MAX) })
+
+/** Answers when every guest has an answer, which is long before every booking is in the database. */
+async function openSale({ request, response }: Exchange, { sale }: WebParts): Promise<void> {
+  const asked = saleRequest.safeParse(await readJson(request))
+  if (!asked.success) throw new HttpError(400, `Send { "bookings": 1 to ${SALE_BOOKINGS_MAX} }.`)
+  if (!(await sale.open(asked.data.bookings))) throw new HttpError(409, 'A sale is running. One at a time, please.')
+  sendJson(response, 202, sale.view())
+}
+
+async function showSale({ response }: Exchange, { sale, bookings }: WebParts): Promise<void> {
+  sendJson(response, 200, { ...sale.view(), samples: sale.samples(), bookedInAll: await bookings.countSales() })
 }
 
 async function killWorker({ response }: Exchange, { worker }: WebParts): Promise<void> {

@@ -114,6 +114,23 @@ describe('the page', { timeout: TEST_LIMIT_MS }, () => {
     await leave(seen)
   })
 
+  it('draws a flash sale: what arrived, and what is in the database', async () => {
+    const seen = await visit()
+    const { page } = seen
+    await page.getByLabel('Bookings', { exact: true }).selectOption('500')
+    await page.getByRole('button', { name: 'Open the sale' }).click()
+    await page.getByText('500 bookings are in the database').waitFor(WAIT)
+    expect(await page.locator('#sale-arrived').textContent()).toBe('500')
+    expect(await page.locator('#sale-booked').textContent()).toBe('500')
+    expect(await page.locator('#sale-waiting').textContent()).toBe('0')
+    for (const curve of ['arrivals', 'served']) {
+      const points = (await page.locator(`polyline.${curve}`).getAttribute('points')) ?? ''
+      expect(points.split(' ').length).toBeGreaterThan(5)
+      expect(points).not.toMatch(/NaN|undefined|Infinity/)
+    }
+    await leave(seen)
+  })
+
   it('feels the whole wait with the first switch on', async () => {
     const seen = await visit()
     await seen.page.getByLabel('Do everything in the request').check({ force: true })

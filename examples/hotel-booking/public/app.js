@@ -390,6 +390,97 @@ async function killWhenRunning(view, card) {
   )
 }
 
+// ---------------------------------------------------------------- the flash sale
+
+const nothingYet = { ms: 0, arrived: 0, booked: 0 }
+const sale = { view: undefined, samples: [] }
+const SVG = 'http://www.w3.org/2000/svg'
+const chart = { left: 56, right: 626, top: 14, bottom: 264 }
+
+function svg(tag, attributes, text = '') {
+  const node = document.createElementNS(SVG, tag)
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value)
+  node.textContent = text
+  return node
+}
+
+/** 1, 2 or 5 times a power of ten, so that at most `parts` of them reach `max`. */
+function stepFor(max, parts) {
+  const rough = max / parts
+  const power = 10 ** Math.floor(Math.log10(rough))
+  return power * ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10)
+}
+
+function showSale(view) {
+  sale.view = view
+  const { arrived, booked } = view.latest
+  write($('sale-arrived'), whole.format(arrived))
+  write($('sale-booked'), whole.format(booked))
+  write($('sale-waiting'), whole.format(arrived - booked))
+  write($('sale-p99'), view.answerP99Ms === undefined ? '–' : ms(view.answerP99Ms))
+  if (view.state === 'idle') return
+  $('sale-submit').setAttribute('aria-disabled', String(view.state === 'running'))
+  const left = (view.wanted - booked) / view.perSecond
+  saySale(
+    view.state === 'over'
+      ? `${whole.format(view.wanted)} bookings are in the database, ${oneDigit.format(view.latest.ms / 1_000)} s after the first guest came.`
+      : `${whole.format(view.perSecond)} updates a second; ${whole.format(Math.ceil(left))} s to go.`,
+    view.state === 'over' ? 'good' : '',
+  )
+  drawSale()
+}
+
+function saySale(text, kind) {
+  $('sale-answer').className = `answer ${kind}`
+  write($('sale-answer'), text)
+}
+
+function drawSale() {
+  const { view, samples } = sale
+  const points = [...samples, view.latest]
+  const endMs = Math.max(view.latest.ms, view.state === 'over' ? 0 : (1_000 * view.wanted) / view.perSecond, 1_000)
+  const x = (at) => chart.left + ((chart.right - chart.left) * at) / endMs
+  const y = (count) => chart.bottom - ((chart.bottom - chart.top) * count) / view.wanted
+  const line = (of) => points.map((point) => `${x(point.ms).toFixed(1)},${y(point[of]).toFixed(1)}`)
+  const arrived = line('arrived')
+  const booked = line('booked')
+  const parts = [
+    svg(
+      'title',
+      { id: 'sale-chart-title' },
+      `Bookings over ${oneDigit.format(endMs / 1_000)} seconds: ${view.latest.arrived} arrived, ${view.latest.booked} are in the database`,
+    ),
+    svg('polygon', { class: 'queue', points: [...arrived, ...booked.toReversed()].join(' ') }),
+  ]
+  for (let count = 0, step = stepFor(view.wanted, 4); count <= view.wanted; count += step) {
+    parts.push(
+      svg('line', { class: 'grid', x1: chart.left, x2: chart.right, y1: y(count), y2: y(count) }),
+      svg('text', { x: chart.left - 8, y: y(count) + 4, 'text-anchor': 'end' }, whole.format(count)),
+    )
+  }
+  for (let at = 0, step = stepFor(endMs / 1_000, 6); at * 1_000 <= endMs; at += step) {
+    parts.push(svg('text', { x: x(at * 1_000), y: chart.bottom + 20, 'text-anchor': 'middle' }, `${at} s`))
+  }
+  parts.push(
+    svg('polyline', { class: 'arrivals', points: arrived.join(' ') }),
+    svg('polyline', { class: 'served', points: booked.join(' ') }),
+  )
+  $('sale-chart').replaceChildren(...parts)
+}
+
+$('sale-form').addEventListener('submit', async (event) => {
+  event.preventDefault()
+  if ($('sale-submit').getAttribute('aria-disabled') === 'true') return
+  sale.samples = [{ ...nothingYet }]
+  saySale('The guests are coming…', '')
+  try {
+    const response = await post('/sale', { bookings: Number($('sale-count').value) })
+    if (!response.ok) saySale((await response.json()).title, 'bad')
+  } catch {
+    saySale('The hotel did not answer. Is it still running?', 'bad')
+  }
+})
+
 // ---------------------------------------------------------------- listening
 
 function listen() {
@@ -404,6 +495,8 @@ function listen() {
     model.plannedMs = bookingMs + voucherMs + mailMs + servicesMs
     showFigures()
     showProcesses(snapshot.processes)
+    sale.samples = snapshot.sale.samples
+    showSale(snapshot.sale)
     $('inbox').replaceChildren()
     $('calls').replaceChildren()
     for (const view of snapshot.bookings.slice(0, CARDS_MAX).toReversed()) showBooking(view, false)
@@ -411,6 +504,11 @@ function listen() {
     for (const call of snapshot.calls.toReversed()) showCall(call, false)
   })
   on('booking', (view) => showBooking(view, !cards.has(view.booking.id)))
+  on('sale', (view) => {
+    if (view.latest.ms < (sale.samples.at(-1)?.ms ?? 0)) sale.samples = [{ ...nothingYet }]
+    sale.samples.push(view.latest)
+    showSale(view)
+  })
   on('processes', showProcesses)
   on('mail', (mail) => {
     model.mails.unshift(mail)
