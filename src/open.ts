@@ -1,6 +1,8 @@
 /** One URL decides where messages live; everything behind it keeps the same words and promises. */
 import { Broker } from './broker/broker.ts'
 import type { Port } from './broker/port.ts'
+import { dialNode, type TlsTrust } from './client/remote/dial-node.ts'
+import { type Auth, NetworkPort, type ServerPlace, serverPlace } from './client/remote/network-port.ts'
 import { EmbeddedEngine } from './engine/embedded/engine.ts'
 import { MemoryEngine } from './engine/memory/memory-engine.ts'
 import { PostgresEngine, type PostgresOptions } from './engine/postgres/engine.ts'
@@ -22,6 +24,12 @@ export interface OpenOptions {
   readonly log?: Log
   /** Of a PostgreSQL store alone. */
   readonly postgres?: PostgresOptions
+  /** Who this is, at a server that has users. Default: what the URL says (`http://TOKEN@host`, `http://user:password@host`), else nobody. */
+  readonly auth?: Auth
+  /** Of https: whose certificates to believe beside those of the system (NODE_EXTRA_CA_CERTS works, too). */
+  readonly tls?: TlsTrust
+  /** How long opening, and a call while there is no connection, waits for a server that answers, ms. Default 30,000. */
+  readonly patienceMs?: number
   /** For tests: time and chance. */
   readonly clock?: Clock
   readonly random?: Random
@@ -29,16 +37,21 @@ export interface OpenOptions {
 
 /**
  * Opens a store: `memory:` (this process, gone with it), `file:PATH` (a data folder: the first process owns it, others
- * join it through a socket inside), or `postgres://…` (a PostgreSQL that any number of processes share; needs the package `pg`). Rejects with
- * `unknown-url`; `corrupt`, `format-newer` or `folder-busy` of a folder; `driver-missing`, `store-unreachable`, `store-refused`,
- * `privilege-missing`, `store-read-only`, `schema-older` or `schema-newer` of a PostgreSQL.
+ * join it through a socket inside), `postgres://…` (a PostgreSQL that any number of processes share; needs the package `pg`) or
+ * `http://HOST:PORT` (a server, `spindle serve`; `https:` with TLS). Rejects with `unknown-url`; `corrupt`, `format-newer` or `folder-busy` of a
+ * folder; `driver-missing`, `store-unreachable`, `store-refused`, `privilege-missing`, `store-read-only`, `schema-older` or `schema-newer` of a
+ * PostgreSQL; `unreachable`, `not-authenticated`, `access-denied` or `protocol` of a server.
  */
 export async function open(url: string, options: OpenOptions = {}): Promise<Spindle> {
   const { clock = systemClock, random = systemRandom, log = silentLog } = options
   const limits = { ...defaultLimits, ...options.limits }
   const parts = { clock, random, log, limits }
-  const port = await openPort(url, { ...parts, postgres: options.postgres ?? {} })
-  return new Spindle({ url: withoutPassword(url), port, clock, tasks: createTasks({ port, ...parts }) })
+  const server = serverPlace(url)
+  const port =
+    server === undefined
+      ? await openPort(url, { ...parts, postgres: options.postgres ?? {} })
+      : await openServer(server, { ...options, ...parts })
+  return new Spindle({ url: server?.shown ?? withoutPassword(url), port, clock, tasks: createTasks({ port, ...parts }) })
 }
 
 interface Parts {
@@ -65,6 +78,20 @@ async function openPort(url: string, { postgres, ...parts }: Parts): Promise<Por
     return broker
   }
   throw new SpindleError('unknown-url', `open '${withoutPassword(url)}'`)
+}
+
+function openServer(place: ServerPlace, options: OpenOptions & Omit<Parts, 'postgres'>): Promise<Port> {
+  const { socketUrl, shown, auth } = place
+  const { clock, random, log, tls, patienceMs } = options
+  return NetworkPort.open({
+    url: shown,
+    dial: dialNode({ url: socketUrl, shown, ...(tls === undefined ? {} : { tls }) }),
+    auth: options.auth ?? auth,
+    clock,
+    random,
+    log,
+    ...(patienceMs === undefined ? {} : { patienceMs }),
+  })
 }
 
 /** `file:./data`, `file:data` and `file:///var/data` alike; percent escapes only in the last form, as URLs have them. */

@@ -23,6 +23,7 @@ export interface ServeFlags {
   readonly tlsClients?: string
   readonly insecure?: boolean
   readonly allowHost?: readonly string[]
+  readonly allowOrigin?: readonly string[]
   readonly awsRegion?: string
   readonly awsAccount?: string
   readonly awsLimits?: boolean
@@ -64,6 +65,7 @@ async function settingsOf(layers: readonly CheckedConfig[], initAdmin: boolean):
     ...(tls === undefined ? {} : { tls: await tlsSettings(tls) }),
     insecure: first('insecure') ?? defaults.insecure,
     allowedHosts: layers.flatMap(({ allowedHosts = [] }) => allowedHosts),
+    allowedOrigins: layers.flatMap(({ allowedOrigins = [] }) => allowedOrigins),
     connectionsMax: first('connectionsMax') ?? defaults.connectionsMax,
     aws: Object.assign({}, defaults.aws, ...layers.map(({ aws }) => aws).reverse()) as ServeSettings['aws'],
     limits: { ...defaults.limits, ...first('limits') },
@@ -73,7 +75,8 @@ async function settingsOf(layers: readonly CheckedConfig[], initAdmin: boolean):
 }
 
 function flagLayer(flags: ServeFlags): CheckedConfig {
-  const { port, amqpPort, managementPort, tlsCert, tlsKey, tlsClientCa, tlsClients, allowHost, insecure } = flags
+  const { port, amqpPort, managementPort, tlsCert, tlsKey, tlsClientCa, tlsClients } = flags
+  const { allowHost, allowOrigin, insecure } = flags
   const { data, host, awsRegion, awsAccount, awsLimits } = flags
   return layerOf('flags', {
     data,
@@ -84,6 +87,7 @@ function flagLayer(flags: ServeFlags): CheckedConfig {
     tls: tlsOf({ cert: tlsCert, key: tlsKey, clientCa: tlsClientCa, clients: tlsClients }),
     insecure,
     allowedHosts: allowHost,
+    allowedOrigins: allowOrigin,
     aws: { region: awsRegion, account: awsAccount, limits: awsLimits },
   })
 }
@@ -104,6 +108,7 @@ function environmentLayer(environment: Environment): CheckedConfig {
     }),
     insecure: isYes(environment, 'SPINDLE_INSECURE'),
     allowedHosts: of('SPINDLE_ALLOWED_HOSTS')?.split(','),
+    allowedOrigins: of('SPINDLE_ALLOWED_ORIGINS')?.split(','),
     aws: {
       region: of('SPINDLE_AWS_REGION'),
       account: of('SPINDLE_AWS_ACCOUNT'),

@@ -1,5 +1,5 @@
 /**
- * The port over a stream: a unix socket to the owner of a folder, or any other duplex stream of bytes.
+ * The port over a stream: a unix socket to the owner of a folder, a WebSocket to a server, or any other stream of bytes.
  *
  *     greeting --hello--> open --bye, end of stream, close()--> ended
  *
@@ -10,7 +10,6 @@
  * What an unanswered call means when the stream ends: after the other side said `bye` it had no effect (`closed`);
  * else it may have had one (`outcome-unknown`), unless it is one that may be repeated (again `closed`).
  */
-import type { Duplex } from 'node:stream'
 import type {
   DeclareQueueOptions,
   Port,
@@ -25,8 +24,10 @@ import type { Delivery, MessageId, NewMessage, Receipt } from '../model/message.
 import type { Clock } from '../runtime/clock.ts'
 import { FrameDecoder } from '../wire/remote/decoder.ts'
 import { FrameError } from '../wire/remote/fault.ts'
-import { type Facts, FRAME_BYTES_MAX, type Frame, PROTOCOL_VERSION } from '../wire/remote/frame.ts'
+import { checkVersion, type Facts, FRAME_BYTES_MAX, type Frame, PROTOCOL_VERSION } from '../wire/remote/frame.ts'
+import type { ByteStream } from './remote/byte-stream.ts'
 import { faultOf } from './remote/faults.ts'
+import { Heartbeat } from './remote/heartbeat.ts'
 import { Outbox } from './remote/outbox.ts'
 
 /** Calls that may be open at one time; the next is refused as `overloaded`. */
@@ -35,6 +36,8 @@ const CALLS_MAX = 200_000
 const BATCH_BYTES_MAX = 16 * 1024 * 1024
 /** How long `close` waits for the other side's good-bye, ms: it may be stopped. */
 const GOODBYE_MS = 2_000
+/** Of frames that the other side has not taken yet, bytes; further calls are refused as `overloaded`. */
+const WAITING_BYTES_MAX = 256 * 1024 * 1024
 /** Announcements are dropped while more than this is waiting to be sent, bytes: they promise nothing, and memory is finite. */
 const ANNOUNCE_WAITING_BYTES_MAX = 16 * 1024 * 1024
 
@@ -79,11 +82,12 @@ export class RemotePort implements Port {
   /** Resolves when the port has ended, after every open call was rejected. */
   readonly ended: Promise<Ending>
 
-  readonly #stream: Duplex
+  readonly #stream: ByteStream
   readonly #outbox: Outbox
   readonly #clock: Clock
   readonly #peer: string
   readonly #calls = new Map<number, Call>()
+  readonly #heartbeat: Heartbeat | undefined
   readonly #heard = new Map<string, Set<(data: Uint8Array) => void>>()
   #nextId = 1
   #ending: Ending | undefined
@@ -94,15 +98,20 @@ export class RemotePort implements Port {
   #refuse: (fault: Error) => void = () => {}
   #end: (ending: Ending) => void = () => {}
 
-  /** `client`: this process's name among all that ever use the store; leases taken here are held under it. `peer`: for messages to people. */
+  /**
+   * `client`: this process's name among all that ever use the store; leases taken here are held under it. `peer`: for messages to
+   * people. `facts`: what the greeting tells. `heartbeat`: the stream may die without a word, so the other side is asked now and then.
+   */
   constructor(parts: {
-    readonly stream: Duplex
+    readonly stream: ByteStream
     readonly client: string
     readonly peer: string
     readonly clock: Clock
+    readonly facts?: Facts
+    readonly heartbeat?: boolean
     readonly frameBytesMax?: number
   }) {
-    const { stream, client, peer, clock, frameBytesMax = FRAME_BYTES_MAX } = parts
+    const { stream, client, peer, clock, facts = {}, heartbeat = false, frameBytesMax = FRAME_BYTES_MAX } = parts
     this.#stream = stream
     this.#clock = clock
     this.#peer = peer
@@ -117,18 +126,26 @@ export class RemotePort implements Port {
     })
     const decoder = new FrameDecoder(frameBytesMax)
     stream.on('data', (chunk: Uint8Array) => {
+      this.#heartbeat?.heard()
       try {
         decoder.push(chunk, (frame) => this.#take(frame))
       } catch (cause) {
-        const fault = new SpindleError('protocol', `read from ${peer}`, { cause })
+        const why = cause instanceof FrameError ? ` (${cause.message})` : ''
+        const fault = new SpindleError('protocol', `read from ${peer}${why}`, { cause })
         this.#finish({ kind: 'fault', fault })
       }
     })
     stream.on('error', () => {})
     stream.on('close', () => this.#finish({ kind: 'gone' }))
     // Destroyed before it came here: no event will tell.
-    if (stream.destroyed) process.nextTick(() => this.#finish({ kind: 'gone' }))
-    this.#outbox.say({ kind: 'hello', version: PROTOCOL_VERSION, name: client, facts: {} })
+    if (stream.destroyed) queueMicrotask(() => this.#finish({ kind: 'gone' }))
+    if (heartbeat) {
+      const ask = (): void => {
+        if (this.#hasGreeted) this.#outbox.say({ kind: 'ping' })
+      }
+      this.#heartbeat = new Heartbeat({ clock, ask, lost: () => this.#finish({ kind: 'gone' }) })
+    }
+    this.#outbox.say({ kind: 'hello', version: PROTOCOL_VERSION, name: client, facts })
   }
 
   /** Why it ended; undefined while it has not. */
@@ -305,8 +322,8 @@ export class RemotePort implements Port {
       call.fail(this.#ending?.kind === 'fault' ? this.#ending.fault : this.#closed(method))
       return undefined
     }
-    if (this.#calls.size >= CALLS_MAX) {
-      call.fail(new SpindleError('overloaded', `${method} with ${this.#calls.size} calls open to ${this.#peer}`))
+    if (this.#calls.size >= CALLS_MAX || this.#outbox.waitingBytes > WAITING_BYTES_MAX) {
+      call.fail(new SpindleError('overloaded', `${method} with ${this.#calls.size} calls open at ${this.#peer}`))
       return undefined
     }
     const id = this.#nextId++
@@ -358,6 +375,7 @@ export class RemotePort implements Port {
   #take(frame: Frame): void {
     switch (frame.kind) {
       case 'hello':
+        checkVersion(frame.version)
         this.#hasGreeted = true
         this.#greet(frame.facts)
         return
@@ -381,6 +399,11 @@ export class RemotePort implements Port {
         if (frame.code === 'closed') this.#finish({ kind: 'gone' })
         else this.#finish({ kind: 'fault', fault: faultOf(frame) })
         return
+      case 'ping':
+        this.#outbox.say({ kind: 'pong' })
+        return
+      case 'pong':
+        return
       case 'request':
       case 'cancel':
       case 'listen':
@@ -394,6 +417,7 @@ export class RemotePort implements Port {
   #finish(ending: Ending): void {
     if (this.#ending !== undefined) return
     this.#ending = this.#closing !== undefined ? { kind: 'closed' } : ending
+    this.#heartbeat?.stop()
     this.#outbox.end()
     this.#stream.destroy()
     const calls = [...this.#calls.values()]

@@ -9,12 +9,13 @@ import { validateName } from './validate.ts'
 /**
  * - `configure`: declare, change, bind and delete queues and exchanges
  * - `write`: send and publish
- * - `read`: receive, settle, browse, measure
+ * - `read`: receive, settle, browse, measure; and `watch`
+ * - `watch`: counts of a queue, and what became of a message of it: state, progress and result, without its body. For pages.
  * - `admin`: all of these, and what only an operator does (users, redrives of others, connections)
  */
-export type AccessVerb = 'configure' | 'write' | 'read' | 'admin'
+export type AccessVerb = 'configure' | 'write' | 'read' | 'watch' | 'admin'
 
-export const ACCESS_VERBS: readonly AccessVerb[] = ['configure', 'write', 'read', 'admin']
+export const ACCESS_VERBS: readonly AccessVerb[] = ['configure', 'write', 'read', 'watch', 'admin']
 
 /** What people call them who do not come from AMQP. Taken in a grant; told back as the verb. */
 const synonyms: ReadonlyMap<string, AccessVerb> = new Map([
@@ -53,7 +54,7 @@ export function identityOf(user: { name: string; tags: readonly string[]; grants
 function isGranted(grants: readonly Grant[], verb: AccessVerb, resource: string): boolean {
   return grants.some(
     ({ verbs, resources, except = [] }) =>
-      (verbs.includes(verb) || verbs.includes('admin')) &&
+      (verbs.includes(verb) || verbs.includes('admin') || (verb === 'watch' && verbs.includes('read'))) &&
       resources.some((pattern) => matchesGlob(pattern, resource)) &&
       !except.some((pattern) => matchesGlob(pattern, resource)),
   )

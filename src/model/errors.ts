@@ -1,6 +1,6 @@
 /** One catalogue of faults: code, what it means, what to do. docs/concepts/errors.md lists it; a test compares them. */
 export const errorCatalogue = {
-  'unknown-url': { meaning: 'The URL names no engine.', remedy: 'Use memory:, file:PATH or postgres://….' },
+  'unknown-url': { meaning: 'The URL names no engine.', remedy: 'Use memory:, file:PATH, postgres://… or http://HOST:PORT.' },
   'invalid-argument': {
     meaning: 'A value is outside its limits.',
     remedy: 'Correct the value that the message names.',
@@ -108,9 +108,13 @@ export const errorCatalogue = {
     meaning: 'The other side went away before it answered; the call may or may not have taken effect.',
     remedy: 'Repeat it if it may run twice, or use a dedupId.',
   },
+  unreachable: {
+    meaning: 'No server answers.',
+    remedy: 'Start it, or correct the URL; what waits goes on by itself.',
+  },
   protocol: {
     meaning: 'The other side of the connection does not speak this version of the Spindle protocol.',
-    remedy: 'Run the same version of spindle-mq on both sides.',
+    remedy: 'Upgrade spindle-mq on the older side, and look at the URL.',
   },
   unsupported: { meaning: 'This engine cannot do that.', remedy: 'Look at its capabilities.' },
   overloaded: { meaning: 'A limit on waiting calls is reached.', remedy: 'Wait for earlier calls first.' },

@@ -38,6 +38,8 @@ export interface SpindleConfig {
   readonly insecure?: boolean
   /** Further host names by which the admin API may be called. Default: addresses, names without a dot, *.localhost and *.internal. */
   readonly allowedHosts?: readonly string[]
+  /** Origins whose pages may connect with spindle-mq/browser, such as https://shop.example. Default: the server's own alone. */
+  readonly allowedOrigins?: readonly string[]
   /** Sockets of each HTTP port. Default 10,000. */
   readonly connectionsMax?: number
   readonly aws?: AwsConfig
@@ -133,6 +135,11 @@ export const regionName: Check<string> = (value, field) => {
   throw wrong(field, 'be a region, such as us-east-1')
 }
 
+const webOrigin: Check<string> = (value, field) => {
+  if (typeof value === 'string' && /^https?:\/\/[^/?#]+$/.test(value)) return value.toLowerCase()
+  throw wrong(field, 'be an origin, such as https://shop.example')
+}
+
 const name =
   (what: string): Check<string> =>
   (value, field) => {
@@ -224,6 +231,7 @@ const config: Check<CheckedConfig> = optionalFields<CheckedConfig>({
   ),
   insecure: flag,
   allowedHosts: listOf(text, 100),
+  allowedOrigins: listOf(webOrigin, 100),
   connectionsMax: wholeNumber(1, 1_000_000),
   aws: optionalFields<AwsConfig>({
     region: regionName,

@@ -3,6 +3,7 @@ import type { Server as TlsServer } from 'node:tls'
 import type { Audit } from '../broker/audit.ts'
 import type { Port } from '../broker/port.ts'
 import type { Users } from '../broker/users.ts'
+import { REMOTE_PATH } from '../client/remote/network-port.ts'
 import { adminFrontend } from '../frontends/admin/admin-frontend.ts'
 import { listenAmqp } from '../frontends/amqp/listen.ts'
 import type { Registry } from '../frontends/amqp/registry.ts'
@@ -17,9 +18,10 @@ import { outboundHttp } from '../runtime/outbound-http.ts'
 import type { Certificates } from './certificates.ts'
 import { forPrograms } from './for-programs.ts'
 import { httpEntry } from './http-entry.ts'
-import { type HttpHandler, listenFault, listenHttp, urlOf } from './http-listener.ts'
+import { type HttpHandler, type ListenOptions, listenFault, listenHttp, urlOf } from './http-listener.ts'
 import { processFigures } from './process-figures.ts'
 import { Readiness } from './readiness.ts'
+import { RemoteClients } from './remote-clients.ts'
 import type { ServeParts, ServeSettings } from './settings.ts'
 
 export interface Listening {
@@ -47,22 +49,27 @@ interface Opened extends Listening {
 
 /** All of them listen, or it rejects and none does. */
 export async function frontEnds(settings: ServeSettings, parts: FrontEndParts): Promise<FrontEnds> {
-  const { allowedHosts, ports, amqpPort, managementPort } = settings
+  const { allowedHosts, allowedOrigins, ports, amqpPort, managementPort } = settings
   const { port, clock, version } = parts
   const readiness = new Readiness({ port, clock })
   const admin = adminFrontend({ ...parts, allowedHosts, processFigures: () => processFigures(version) })
   const aws = await awsServices(settings, parts)
   const rest = forPrograms(aws.handler, allowedHosts)
   const handler = httpEntry({ version, readiness, admin: admin.handle, rest })
+  const remote = await RemoteClients.open({ ...parts, allowedHosts, allowedOrigins })
+  const upgrade = { path: REMOTE_PATH, handler: remote.upgrade.bind(remote) }
   const opened: Opened[] = []
   const close = async (drainMs: number): Promise<void> => {
     readiness.drain()
     admin.close()
+    // At once: whoever waits is to ask the next server rather than be told that there is nothing.
+    const drained = remote.drain(drainMs)
     await Promise.all(opened.map((one) => one.close(drainMs)))
+    await drained
     await aws.sns.stop()
   }
   try {
-    for (const wanted of ports) opened.push(await http(wanted, { handler, settings, parts }))
+    for (const wanted of ports) opened.push(await http(wanted, { handler, upgrade, settings, parts }))
     let registry: Registry | undefined
     if (amqpPort !== null) {
       const listener = await amqp(amqpPort, { settings, parts })
@@ -82,12 +89,18 @@ export async function frontEnds(settings: ServeSettings, parts: FrontEndParts): 
 
 async function http(
   wanted: number,
-  { handler, settings, parts }: { handler: HttpHandler; settings: ServeSettings; parts: FrontEndParts },
+  how: {
+    readonly handler: HttpHandler
+    readonly upgrade?: ListenOptions['upgrade']
+    readonly settings: ServeSettings
+    readonly parts: FrontEndParts
+  },
 ): Promise<Opened> {
+  const { handler, upgrade, settings, parts } = how
   const { host, connectionsMax } = settings
   const { log, tls } = parts
   const options = { host, port: wanted, handler, connectionsMax, log, ...(tls === undefined ? {} : { tls }) }
-  const listener = await listenHttp(options)
+  const listener = await listenHttp(upgrade === undefined ? options : { ...options, upgrade })
   return { kind: 'http', url: listener.url, close: (drainMs) => listener.close(drainMs) }
 }
 

@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { SpindleError } from '../model/errors.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Certificates } from './certificates.ts'
@@ -20,6 +21,8 @@ const HEADERS_MAX = 200
 const IDLE_SWEEP_MS = 20
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void
+/** `head`: what came behind the request already. The socket is the handler's from then on. */
+export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
 export interface HttpListener {
   /** `http://127.0.0.1:4566` */
@@ -33,6 +36,8 @@ export interface ListenOptions {
   /** 0: any that is free. */
   readonly port: number
   readonly handler: HttpHandler
+  /** Where WebSockets may be asked for. Default: nowhere. */
+  readonly upgrade?: { readonly path: string; readonly handler: UpgradeHandler }
   readonly tls?: Certificates
   readonly connectionsMax: number
   readonly log: Log
@@ -42,7 +47,7 @@ export interface ListenOptions {
 
 /** Resolves once it accepts. Rejects `listen-failed`: the port is taken, the address is not of this machine… */
 export async function listenHttp(options: ListenOptions): Promise<HttpListener> {
-  const { host, port, tls, handler, connectionsMax, log, headersMs = HEADERS_MS } = options
+  const { host, port, tls, handler, upgrade, connectionsMax, log, headersMs = HEADERS_MS } = options
   let draining = false
   const limits = {
     headersTimeout: headersMs,
@@ -60,10 +65,18 @@ export async function listenHttp(options: ListenOptions): Promise<HttpListener> 
     handler(request, response)
   }
   const server = tls === undefined ? createServer(limits, answer) : tlsServer(tls, limits, answer)
-  server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
+  const connection = tls === undefined ? 'connection' : 'secureConnection'
+  server.on(connection, (socket: Socket) => {
     silent.add(socket)
     socket.once('close', () => silent.delete(socket))
   })
+  if (upgrade !== undefined) {
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      silent.delete(socket as Socket)
+      if (isWebSocket(request, upgrade.path)) upgrade.handler(request, socket, head)
+      else server.emit(connection, readAgain(request, socket, head))
+    })
+  }
   server.maxConnections = connectionsMax
   server.maxHeadersCount = HEADERS_MAX
   await listening(server, { host, port })
@@ -80,6 +93,30 @@ export async function listenHttp(options: ListenOptions): Promise<HttpListener> 
       return closing
     },
   }
+}
+
+function isWebSocket({ url = '', headers }: IncomingMessage, path: string): boolean {
+  return (url === path || url.startsWith(`${path}?`)) && headers.upgrade?.toLowerCase() === 'websocket'
+}
+
+/**
+ * Java's client asks to go on in HTTP/2 with every request it makes in the clear. Whoever does not want to ignores that, but Node
+ * ends its reading at such a request where there is a listener for upgrades: it gets the request once more, without the wish.
+ */
+function readAgain(request: IncomingMessage, socket: Duplex, head: Buffer): Duplex {
+  const { method, url, httpVersion, rawHeaders } = request
+  const lines = [`${method} ${url} HTTP/${httpVersion}`]
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? ''
+    const isWish = /^(?:upgrade|http2-settings)$/i.test(name)
+    const value = rawHeaders[at + 1] ?? ''
+    if (/^connection$/i.test(name)) {
+      const rest = value.split(',').filter((word) => !/^\s*(?:upgrade|http2-settings)\s*$/i.test(word))
+      if (rest.length > 0) lines.push(`${name}: ${rest.join(',')}`)
+    } else if (!isWish) lines.push(`${name}: ${value}`)
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]))
+  return socket
 }
 
 function tlsServer(tls: Certificates, limits: ServerOptions, answer: HttpHandler): Server {

@@ -18,6 +18,8 @@ export interface ServeSettings {
   readonly tls?: TlsSettings
   readonly insecure: boolean
   readonly allowedHosts: readonly string[]
+  /** Origins whose pages may connect, `https://shop.example`; pages of the server's own origin always may. */
+  readonly allowedOrigins: readonly string[]
   readonly connectionsMax: number
   readonly aws: {
     readonly region: string
@@ -40,6 +42,7 @@ export const defaultServeSettings: ServeSettings = {
   managementPort: null,
   insecure: false,
   allowedHosts: [],
+  allowedOrigins: [],
   connectionsMax: 10_000,
   aws: {
     region: 'us-east-1',

@@ -51,7 +51,7 @@ describe('a pattern', () => {
 describe('a grant', () => {
   it.each([
     ['read', /grant 'read' must be VERBS:PATTERNS/],
-    ['eat:*', /grant\[0\]\.verbs\[0\] must be one of configure, write, read, admin/],
+    ['eat:*', /grant\[0\]\.verbs\[0\] must be one of configure, write, read, watch, admin/],
     ['read:', /grant\[0\]\.resources\[0\] name is "" but must not be empty/],
   ])('is refused as %j', (text, message) => {
     expect(() => parseGrant(text)).toThrow(message)

@@ -47,6 +47,7 @@ export function serveCommand(): Command {
     .option('--insecure', 'listen on a network address without users or without TLS')
     .option('--init-admin', 'when there is no user yet, make one who may do everything, and print the token once')
     .option('--allow-host <name>', 'a further host name for the admin API; may be repeated', collect)
+    .option('--allow-origin <origin>', 'whose pages may connect, https://shop.example; may be repeated', collect)
     .option('--aws-region <region>', 'region whose queues have plain names (default: us-east-1)')
     .option('--aws-account <digits>', 'account whose queues have plain names (default: 000000000000)')
     .option('--aws-limits', 'throttle as AWS does')

@@ -1,6 +1,7 @@
 /** `spindle work FILE…`: runs the tasks that these modules export, until it is told to stop. */
 import process from 'node:process'
 import { Command } from 'commander'
+import { serverPlace } from '../../client/remote/network-port.ts'
 import type { RunningTask } from '../../tasks/types.ts'
 import { print } from '../console-log.ts'
 import { wholeNumber } from '../options.ts'
@@ -13,6 +14,7 @@ const EXAMPLES = `
 Examples:
   spindle work ./tasks.js
   spindle work ./mail.js ./reports.js --url file:./data --concurrency 50
+  spindle work ./tasks.js --url https://queue.example          (the token in SPINDLE_TOKEN)
   spindle work ./tasks.js --queue critical=6 default=3 low     (first six, three or one times of ten)
   spindle work ./tasks.js --queue news mail --strict            (mail only when there is no news)
   spindle work ./tasks.js --processes 4 --max-tasks 10000 --max-memory 512
@@ -25,7 +27,12 @@ export function workCommand(): Command {
     .summary('run the tasks that modules export')
     .description('Runs the tasks that the given modules export, until SIGTERM or SIGINT.')
     .argument('<file...>', 'modules that export tasks (JavaScript, or TypeScript where tsx or jiti is installed)')
-    .option('--url <url>', 'the store: file:PATH or memory: (SPINDLE_URL)', process.env['SPINDLE_URL'] ?? 'file:./data')
+    .option(
+      '--url <url>',
+      'file:PATH, memory: or a server, http://HOST:PORT (SPINDLE_URL)',
+      process.env['SPINDLE_URL'] ?? 'file:./data',
+    )
+    .option('--token <token>', 'of a user of that server; better in SPINDLE_TOKEN, where other users cannot see it')
     .option('--concurrency <n>', 'tasks run at one time, by each process', wholeNumber(1), 10)
     .option('--queue <name...>', 'only tasks of these queues; NAME=WEIGHT says how often it is first')
     .option('--strict', 'a queue is asked only when those before it are empty')
@@ -47,7 +54,8 @@ async function work(files: readonly string[], flags: WorkFlags): Promise<void> {
 }
 
 /** Several processes, or one that is replaced now and then. */
-async function workTogether({ url, concurrency, processes }: WorkFlags, live: boolean): Promise<number> {
+async function workTogether({ url: given, concurrency, processes }: WorkFlags, live: boolean): Promise<number> {
+  const url = serverPlace(given)?.shown ?? given
   const startedMs = performance.now()
   const ends = new Ends()
   const running = new Map<number, readonly RunningTask[]>()

@@ -13,6 +13,7 @@ import type { FromChild } from './supervisor.ts'
 
 export interface WorkFlags {
   readonly url: string
+  readonly token?: string
   readonly concurrency: number
   readonly queue?: readonly string[]
   readonly strict?: boolean
@@ -34,8 +35,11 @@ export async function runWorker(
   const { tasks, order } = chooseQueues(await tasksOfFiles(files), flags.queue, flags.strict === true)
   // Not before it is needed: `--help` must not open an engine.
   const { open } = await import('../../index.ts')
-  const spindle = await open(flags.url, { log: as.live ? silentBut(consoleLog) : consoleLog })
-  const { concurrency, drain, url } = flags
+  const token = flags.token ?? process.env['SPINDLE_TOKEN']
+  const log = as.live ? silentBut(consoleLog) : consoleLog
+  const spindle = await open(flags.url, { log, ...(token === undefined ? {} : { auth: { token } }) })
+  const { concurrency, drain } = flags
+  const { url } = spindle
   const recycling = new Recycling({ tasksMax: flags.maxTasks, memoryMbMax: flags.maxMemory }, () =>
     process.memoryUsage.rss(),
   )

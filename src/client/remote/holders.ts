@@ -15,14 +15,20 @@ export class Holders {
   readonly #port: Port
   readonly #clock: Clock
   readonly #log: Log
+  readonly #graceMs: number | undefined
   readonly #connections = new Map<string, number>()
   #timer: Timer | undefined
   #stopped = false
 
-  constructor(parts: { readonly port: Port; readonly clock: Clock; readonly log: Log }) {
+  /**
+   * `graceMs`: how long one that vanished may take to come back before its leases end. Default: none, because the end of a socket
+   * of this machine is the end of its process; a network's may be a cable.
+   */
+  constructor(parts: { readonly port: Port; readonly clock: Clock; readonly log: Log; readonly graceMs?: number }) {
     this.#port = parts.port
     this.#clock = parts.clock
     this.#log = parts.log
+    this.#graceMs = parts.graceMs
   }
 
   async connected(client: string): Promise<void> {
@@ -39,7 +45,9 @@ export class Holders {
       return
     }
     this.#connections.delete(client)
-    if (!this.#stopped) await this.#port.releaseHolder(client, { spend })
+    if (this.#stopped) return
+    if (spend && this.#graceMs !== undefined) await this.#port.renewHolder(client, this.#graceMs)
+    else await this.#port.releaseHolder(client, { spend })
   }
 
   /** Renews nobody and releases nobody any more: the clients live on and will greet the next owner. */

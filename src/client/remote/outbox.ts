@@ -2,21 +2,24 @@
  * What one side of a connection has to say. Frames of one turn of the event loop leave in one write, and while the
  * peer does not read they gather here instead of in the stream's buffer, to leave in one write again.
  */
-import type { Duplex } from 'node:stream'
 import { encodeFrame, type Frame } from '../../wire/remote/frame.ts'
+import { joined } from '../../wire/remote/joined.ts'
+import type { ByteStream } from './byte-stream.ts'
 
 /** Beyond this, copying costs more than several small writes do, bytes. */
 const JOINED_BYTES_MAX = 4 * 1024 * 1024
+/** Of one write: over a WebSocket it is a message, whose receiver holds it whole. */
+export const WRITE_BYTES_MAX = 1024 * 1024
 
 export class Outbox {
-  readonly #stream: Duplex
+  readonly #stream: ByteStream
   readonly #frameBytesMax: number
   #parts: Uint8Array[] = []
   #heldBytes = 0
   #scheduled = false
   #ending = false
 
-  constructor(stream: Duplex, frameBytesMax: number) {
+  constructor(stream: ByteStream, frameBytesMax: number) {
     this.#stream = stream
     this.#frameBytesMax = frameBytesMax
     stream.on('drain', () => this.#flush())
@@ -35,7 +38,7 @@ export class Outbox {
     this.#heldBytes += bytes.length
     if (this.#scheduled) return
     this.#scheduled = true
-    process.nextTick(() => {
+    soon(() => {
       this.#scheduled = false
       if (!this.#stream.writableNeedDrain) this.#flush()
     })
@@ -55,12 +58,19 @@ export class Outbox {
     const bytes = this.#heldBytes
     this.#parts = []
     this.#heldBytes = 0
-    if (bytes <= JOINED_BYTES_MAX) {
-      this.#stream.write(Buffer.concat(parts, bytes))
-      return
-    }
     this.#stream.cork()
-    for (const part of parts) this.#stream.write(part)
+    if (bytes <= JOINED_BYTES_MAX) this.#write(joined(parts, bytes))
+    else for (const part of parts) this.#write(part)
     this.#stream.uncork()
   }
+
+  #write(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; at += WRITE_BYTES_MAX) {
+      this.#stream.write(at === 0 && bytes.length <= WRITE_BYTES_MAX ? bytes : bytes.subarray(at, at + WRITE_BYTES_MAX))
+    }
+  }
 }
+
+/** After the promises of this turn; in a browser after those that are ready, which gathers a little less. */
+const soon: (then: () => void) => void =
+  typeof process === 'undefined' ? queueMicrotask : (then) => process.nextTick(then)

@@ -1,9 +1,9 @@
 /**
  * One peer of a port: its frames become calls, answers become frames.
  *
- *     silent --hello--> open --bye--> leaving --open calls answered--> ended
- *                        |--drain()--> draining --open calls answered, bye--> ended   (the peer lives on elsewhere)
- *                        '--stream ends, or speaks nonsense--> ended                  (the peer is dead)
+ *     silent --hello--> admitting --admitted--> open --bye--> leaving --open calls answered--> ended
+ *                                                |--drain()--> draining --open calls answered, bye--> ended   (the peer lives on elsewhere)
+ *                                                '--stream ends, or speaks nonsense--> ended                  (the peer is dead)
  *
  * Invariants: a request that got no answer before our `bye` had no effect; a delivery that cannot reach the peer
  * any more goes back unspent, and only then does the peer's holder end.
@@ -16,23 +16,34 @@ import type { Clock, Timer } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/log.ts'
 import { FrameDecoder } from '../../wire/remote/decoder.ts'
 import { FrameError } from '../../wire/remote/fault.ts'
-import { type Facts, FRAME_BYTES_MAX, type Frame, PROTOCOL_VERSION } from '../../wire/remote/frame.ts'
+import { checkVersion, type Facts, FRAME_BYTES_MAX, type Frame, PROTOCOL_VERSION } from '../../wire/remote/frame.ts'
 import { receiveRequest } from './arguments.ts'
 import { wireFaultOf } from './faults.ts'
+import { Heartbeat } from './heartbeat.ts'
 import type { Holders } from './holders.ts'
 import { methods } from './methods.ts'
 import { Outbox } from './outbox.ts'
 
 /** Calls one peer may have open; the next is answered `overloaded`. */
 const CALLS_MAX = 250_000
+/** Of requests that one peer has open, bytes; beyond, it is not read from until some are answered. */
+const OPEN_BYTES_MAX = 64 * 1024 * 1024
 /** Channels one peer may listen on; more are answered by ending the connection. */
 const CHANNELS_MAX = 100_000
 /** A peer that does not read loses announcements beyond this, bytes; answers it gets, and is not read from meanwhile. */
 const EVENT_WAITING_BYTES_MAX = 16 * 1024 * 1024
-/** How long a peer may take to greet, ms. */
+/** How long a peer may take to greet, and its admission, ms. */
 const GREETING_MS = 10_000
+/** Of a frame while it is not known whose it is, bytes. */
+const GREETING_BYTES_MAX = 64 * 1024
 /** How long an ended connection may take to hand over its last bytes, ms. */
 const LINGER_MS = 1_000
+
+/** Whoever greeted, as the holders know it, and the port that it gets. */
+export interface Admission {
+  readonly client: string
+  readonly port: Port
+}
 
 export interface ServeParts {
   readonly port: Port
@@ -43,10 +54,20 @@ export interface ServeParts {
   /** Who answers, and what it tells of itself. */
   readonly name: string
   readonly facts: Facts
+  /** Judges who greets. Rejects with what the peer is told. Default: everybody gets `port`, under the name it says. */
+  readonly admit?: (greeting: Extract<Frame, { readonly kind: 'hello' }>) => Promise<Admission>
+  /** The stream may die without a word: the peer is asked now and then whether it is there. */
+  readonly heartbeat?: boolean
   readonly frameBytesMax?: number
 }
 
-type State = 'silent' | 'open' | 'leaving' | 'draining' | 'ended'
+interface OpenCall {
+  readonly bytes: number
+  /** Of a receive. */
+  readonly controller: AbortController | undefined
+}
+
+type State = 'silent' | 'admitting' | 'open' | 'leaving' | 'draining' | 'ended'
 
 export class ServedPeer {
   /** Resolves when the stream is closed and nothing of this peer is left to do. */
@@ -54,7 +75,13 @@ export class ServedPeer {
 
   readonly #parts: ServeParts
   readonly #outbox: Outbox
-  readonly #open = new Map<number, AbortController | undefined>()
+  readonly #decoder: FrameDecoder
+  readonly #heartbeat: Heartbeat | undefined
+  readonly #open = new Map<number, OpenCall>()
+  #openBytes = 0
+  /** What came behind a greeting that is being judged. */
+  #early: [Frame, number][] = []
+  #port: Port
   readonly #listening = new Map<string, () => void>()
   readonly #greeting: Timer
   #state: State = 'silent'
@@ -63,24 +90,29 @@ export class ServedPeer {
 
   constructor(parts: ServeParts) {
     this.#parts = parts
-    const { stream, frameBytesMax = FRAME_BYTES_MAX } = parts
+    this.#port = parts.port
+    const { stream, clock, heartbeat = false, frameBytesMax = FRAME_BYTES_MAX } = parts
     this.#outbox = new Outbox(stream, frameBytesMax)
-    const decoder = new FrameDecoder(frameBytesMax)
+    this.#decoder = new FrameDecoder(Math.min(GREETING_BYTES_MAX, frameBytesMax))
     stream.on('data', (chunk: Uint8Array) => {
+      this.#heartbeat?.heard()
       try {
-        decoder.push(chunk, (frame) => this.#take(frame))
+        this.#decoder.push(chunk, (frame, frameBytes) => this.#take(frame, frameBytes))
       } catch (fault) {
         this.#reject(fault)
       }
-      // A peer that does not read its answers is not read from, until it does.
-      if (stream.writableNeedDrain) {
-        stream.pause()
-        stream.once('drain', () => stream.resume())
-      }
+      this.#regulate()
     })
+    stream.on('drain', () => this.#regulate())
     stream.on('error', () => {})
     const late = (): void => this.#reject(new FrameError(`no greeting came within ${GREETING_MS} ms`))
-    this.#greeting = parts.clock.setTimer(GREETING_MS, late)
+    this.#greeting = clock.setTimer(GREETING_MS, late)
+    if (heartbeat) {
+      const ask = (): void => {
+        if (this.#state === 'open') this.#outbox.say({ kind: 'ping' })
+      }
+      this.#heartbeat = new Heartbeat({ clock, ask, lost: () => stream.destroy() })
+    }
     this.ended = new Promise<void>((resolve) => {
       stream.once('close', () => resolve())
     }).then(() => this.#farewell())
@@ -88,7 +120,7 @@ export class ServedPeer {
 
   /** Answers what is under way, tells the peer that the rest had no effect, and ends without touching its leases. */
   async drain(): Promise<void> {
-    for (const controller of this.#open.values()) controller?.abort()
+    for (const { controller } of this.#open.values()) controller?.abort()
     // One that is leaving by itself, or gone, is on its way out already.
     if (this.#state === 'ended' || this.#state === 'leaving') return this.ended
     this.#state = 'draining'
@@ -97,19 +129,43 @@ export class ServedPeer {
     return this.ended
   }
 
-  #take(frame: Frame): void {
+  /** Has it greeted, and may it make calls? */
+  get admitted(): boolean {
+    return this.#client !== undefined
+  }
+
+  /** Ends it as one that may not go on; it is told why. */
+  expel(fault: SpindleError): void {
+    if (this.#state !== 'ended') this.#refuse(fault)
+  }
+
+  /**
+   * A peer that does not read its answers, or whose requests fill the memory, is not read from until that is over. Nor is one
+   * that is being admitted.
+   */
+  #regulate(): void {
+    const { stream } = this.#parts
+    if (this.#state === 'ended') return
+    const full = stream.writableNeedDrain || this.#openBytes > OPEN_BYTES_MAX || this.#state === 'admitting'
+    if (full === stream.isPaused()) return
+    if (full) stream.pause()
+    else stream.resume()
+  }
+
+  #take(frame: Frame, frameBytes: number): void {
     if (this.#state !== 'open') {
       if (this.#state === 'silent') this.#greet(frame)
+      else if (this.#state === 'admitting') this.#early.push([frame, frameBytes])
       // Leaving: cancels may still come. Draining and ended: what comes now has no effect, as our bye says.
-      else if (this.#state === 'leaving' && frame.kind === 'cancel') this.#open.get(frame.id)?.abort()
+      else if (this.#state === 'leaving' && frame.kind === 'cancel') this.#open.get(frame.id)?.controller?.abort()
       return
     }
     switch (frame.kind) {
       case 'request':
-        this.#request(frame.id, frame.method, frame.args)
+        this.#request(frame, frameBytes)
         return
       case 'cancel':
-        this.#open.get(frame.id)?.abort()
+        this.#open.get(frame.id)?.controller?.abort()
         return
       case 'listen':
         this.#listen(frame.channel)
@@ -119,7 +175,12 @@ export class ServedPeer {
         this.#listening.delete(frame.channel)
         return
       case 'event':
-        this.#parts.port.announce(frame.channel, frame.data)
+        this.#port.announce(frame.channel, frame.data)
+        return
+      case 'ping':
+        this.#outbox.say({ kind: 'pong' })
+        return
+      case 'pong':
         return
       case 'bye':
         this.#state = 'leaving'
@@ -136,27 +197,51 @@ export class ServedPeer {
 
   #greet(frame: Frame): void {
     if (frame.kind !== 'hello' || frame.name === '') throw new FrameError('the first frame is not a greeting')
-    if (frame.version !== PROTOCOL_VERSION) {
-      throw new FrameError(`the peer speaks version ${frame.version}; this is version ${PROTOCOL_VERSION}`)
+    checkVersion(frame.version)
+    const { port, admit } = this.#parts
+    if (admit === undefined) {
+      this.#welcome({ client: frame.name, port })
+      return
     }
-    const { holders, name, facts, log } = this.#parts
+    this.#state = 'admitting'
+    admit(frame).then(
+      (admission) => {
+        if (this.#state !== 'admitting') return
+        this.#welcome(admission)
+        try {
+          for (const [early, frameBytes] of this.#early.splice(0)) this.#take(early, frameBytes)
+        } catch (fault) {
+          this.#reject(fault)
+        }
+        this.#regulate()
+      },
+      (fault: unknown) => {
+        if (this.#state === 'admitting') this.#refuse(fault)
+      },
+    )
+  }
+
+  #welcome({ client, port }: Admission): void {
+    const { holders, name, facts, log, frameBytesMax = FRAME_BYTES_MAX } = this.#parts
     this.#greeting.cancel()
-    this.#client = frame.name
+    this.#decoder.frameBytesMax = frameBytesMax
+    this.#client = client
+    this.#port = port
     this.#state = 'open'
-    holders.connected(frame.name).catch((fault: unknown) => {
-      log.warn('the leases of a joined process could not be renewed', { client: frame.name, fault })
+    holders.connected(client).catch((fault: unknown) => {
+      log.warn('the leases of a joined process could not be renewed', { client, fault })
     })
     this.#outbox.say({ kind: 'hello', version: PROTOCOL_VERSION, name, facts })
   }
 
-  #request(id: number, method: string, args: readonly unknown[]): void {
+  #request({ id, method, args }: Extract<Frame, { readonly kind: 'request' }>, frameBytes: number): void {
     if (this.#open.has(id)) throw new FrameError(`request ${id} is already open`)
     if (this.#open.size >= CALLS_MAX) {
       this.#fault(id, new SpindleError('overloaded', `${method} with ${this.#open.size} calls open`))
       return
     }
     if (method === 'receive') {
-      this.#receive(id, args[0])
+      this.#receive(id, args[0], frameBytes)
       return
     }
     const call = methods.get(method)
@@ -164,10 +249,10 @@ export class ServedPeer {
       this.#fault(id, new SpindleError('protocol', `call '${method.slice(0, 100)}'`))
       return
     }
-    this.#open.set(id, undefined)
+    this.#opened(id, { bytes: frameBytes, controller: undefined })
     let answer: Promise<unknown>
     try {
-      answer = call(this.#parts.port, args)
+      answer = call(this.#port, args)
     } catch (fault) {
       answer = Promise.reject(fault)
     }
@@ -187,7 +272,7 @@ export class ServedPeer {
     )
   }
 
-  #receive(id: number, argument: unknown): void {
+  #receive(id: number, argument: unknown, frameBytes: number): void {
     const controller = new AbortController()
     let request: ReceiveRequest
     try {
@@ -196,8 +281,8 @@ export class ServedPeer {
       this.#fault(id, fault)
       return
     }
-    this.#open.set(id, controller)
-    this.#parts.port.receive(request, controller.signal).then(
+    this.#opened(id, { bytes: frameBytes, controller })
+    this.#port.receive(request, controller.signal).then(
       (deliveries) => this.#deliver(id, request, deliveries).finally(() => this.#done(id)),
       (fault: unknown) => {
         this.#fault(id, fault)
@@ -237,7 +322,7 @@ export class ServedPeer {
     if (deliveries.length === 0 || request.settleOnDelivery === true) return
     const how = { kind: 'release', spend: false } as const
     try {
-      await this.#parts.port.settle(deliveries.map(({ receipt }) => ({ receipt, how })))
+      await this.#port.settle(deliveries.map(({ receipt }) => ({ receipt, how })))
     } catch (fault) {
       this.#parts.log.warn('deliveries that could not be handed over stay leased until their time', { fault })
     }
@@ -246,7 +331,7 @@ export class ServedPeer {
   #listen(channel: string): void {
     if (this.#listening.has(channel)) return
     if (this.#listening.size >= CHANNELS_MAX) throw new FrameError(`it listens on more than ${CHANNELS_MAX} channels`)
-    const end = this.#parts.port.listen(channel, (data) => {
+    const end = this.#port.listen(channel, (data) => {
       if (this.#outbox.waitingBytes <= EVENT_WAITING_BYTES_MAX) this.#outbox.say({ kind: 'event', channel, data })
     })
     this.#listening.set(channel, end)
@@ -256,8 +341,15 @@ export class ServedPeer {
     this.#outbox.say({ kind: 'error', id, ...wireFaultOf(fault) })
   }
 
+  #opened(id: number, call: OpenCall): void {
+    this.#open.set(id, call)
+    this.#openBytes += call.bytes
+  }
+
   #done(id: number): void {
+    this.#openBytes -= this.#open.get(id)?.bytes ?? 0
     this.#open.delete(id)
+    this.#regulate()
     if (this.#open.size === 0) this.#idle()
   }
 
@@ -288,6 +380,12 @@ export class ServedPeer {
     this.#bye(code, told)
   }
 
+  /** It may not come in, or not stay. What passes by itself is told as an end that one comes back from. */
+  #refuse(fault: unknown): void {
+    const { code, message } = wireFaultOf(fault)
+    this.#bye(code === 'overloaded' ? 'closed' : code, message)
+  }
+
   #bye(code: string, message: string): void {
     if (this.#state === 'ended') return
     const { stream, clock } = this.#parts
@@ -302,11 +400,12 @@ export class ServedPeer {
 
   async #farewell(): Promise<void> {
     this.#greeting.cancel()
+    this.#heartbeat?.stop()
     const drained = this.#state === 'draining'
     this.#state = 'ended'
     for (const end of this.#listening.values()) end()
     this.#listening.clear()
-    for (const controller of this.#open.values()) controller?.abort()
+    for (const { controller } of this.#open.values()) controller?.abort()
     await this.#whenIdle()
     if (!drained) await this.#disconnect(true)
   }

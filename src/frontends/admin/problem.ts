@@ -68,6 +68,7 @@ export function statusOf(code: ErrorCode): number {
       return 501
     case 'closed':
     case 'folder-busy':
+    case 'unreachable':
     case 'outcome-unknown':
     case 'driver-missing':
     case 'store-unreachable':

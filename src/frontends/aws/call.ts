@@ -1,4 +1,5 @@
 /** What the HTTP entry hands to SQS or SNS, and what they hand back. Both protocols look alike from here on. */
+import type { AccessVerb } from '../../model/access.ts'
 import type { ActionShape, Params } from '../../wire/aws/shape.ts'
 
 export type ServiceName = 'sqs' | 'sns'
@@ -7,7 +8,7 @@ export type Protocol = 'json' | 'query'
 /** Who signed the request. The users' `Identity` (broker) is one. */
 export interface AwsIdentity {
   readonly name: string
-  may(verb: 'configure' | 'write' | 'read' | 'admin', resource: string): boolean
+  may(verb: AccessVerb, resource: string): boolean
 }
 
 export interface AwsCall {

@@ -1,6 +1,5 @@
 /** SQS behind the AWS entry: one table of actions, and the words that differ by protocol. */
 import type { Port } from '../../broker/port.ts'
-import { SpindleError } from '../../model/errors.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
 import { AwsError } from '../../wire/aws/error.ts'
@@ -27,9 +26,10 @@ import { setQueueAttributes } from './actions/set-queue-attributes.ts'
 import type { Action, SqsContext } from './context.ts'
 import { faultError } from './errors.ts'
 import { QueueDirectory } from './queue-directory.ts'
-import { ReceiptHandles, SEAL_KEY_BYTES } from './receipt-handle.ts'
+import { ReceiptHandles } from './receipt-handle.ts'
 import { ReceiveAttempts } from './receive-attempts.ts'
 import { RecentEvents } from './recent-events.ts'
+import { storedSealKey } from './seal-key.ts'
 import { type SqsAction, sqsActions } from './shapes.ts'
 import { Throttle } from './throttle.ts'
 
@@ -80,7 +80,7 @@ export async function openSqs(options: SqsOptions): Promise<AwsService> {
     port,
     clock,
     directory: new QueueDirectory({ port, clock, home }),
-    handles: new ReceiptHandles(await sealKey(port, random)),
+    handles: new ReceiptHandles(await storedSealKey(KEY_RECORD, { port, random })),
     attempts: new ReceiveAttempts(clock),
     throttle: awsLimits ? new Throttle(clock) : undefined,
     sixtySeconds: sixtySecondRules ? { purged: new RecentEvents(clock), deleted: new RecentEvents(clock) } : undefined,
@@ -125,18 +125,3 @@ function worded(error: AwsError, { protocol }: AwsCall): AwsError {
 }
 
 const KEY_RECORD = 'spindle/sqs/seal-key'
-
-async function sealKey(port: Port, random: Random): Promise<Uint8Array> {
-  const known = await port.read(KEY_RECORD)
-  if (known !== undefined) return known.value
-  const value = random.bytes(SEAL_KEY_BYTES)
-  try {
-    await port.transact([{ kind: 'record', key: KEY_RECORD, value, expect: 0 }])
-    return value
-  } catch (fault) {
-    if (!(fault instanceof SpindleError && fault.code === 'aborted')) throw fault
-    const other = await port.read(KEY_RECORD)
-    if (other === undefined) throw fault
-    return other.value
-  }
-}

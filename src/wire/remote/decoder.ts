@@ -1,10 +1,12 @@
 /** Cuts a byte stream into frames, however it was split on its way. */
 import { FrameError } from './fault.ts'
 import { decodeBody, FRAME_BYTES_MAX, type Frame, LENGTH_BYTES } from './frame.ts'
+import { joined } from './joined.ts'
 
 /** Holds at most one unfinished frame. After it threw it throws again: there is no way back into step. */
 export class FrameDecoder {
-  readonly #frameBytesMax: number
+  /** May be raised once the peer is known. */
+  frameBytesMax: number
   #chunks: Uint8Array[] = []
   #heldBytes = 0
   /** Nothing can be read before this many bytes are held. */
@@ -12,11 +14,11 @@ export class FrameDecoder {
   #failed: FrameError | undefined
 
   constructor(frameBytesMax: number = FRAME_BYTES_MAX) {
-    this.#frameBytesMax = frameBytesMax
+    this.frameBytesMax = frameBytesMax
   }
 
-  /** Hands the frames that `chunk` completes to `each`, in order, then keeps the rest of `chunk`. Throws FrameError. */
-  push(chunk: Uint8Array, each: (frame: Frame) => void): void {
+  /** Hands the frames that `chunk` completes to `each`, in order and with their size, then keeps the rest of `chunk`. Throws FrameError. */
+  push(chunk: Uint8Array, each: (frame: Frame, frameBytes: number) => void): void {
     if (this.#failed !== undefined) throw this.#failed
     if (chunk.length === 0) return
     this.#chunks.push(chunk)
@@ -31,8 +33,8 @@ export class FrameDecoder {
     }
   }
 
-  #cut(each: (frame: Frame) => void): void {
-    const held = this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks)
+  #cut(each: (frame: Frame, frameBytes: number) => void): void {
+    const held = this.#chunks.length === 1 ? this.#chunks[0] : joined(this.#chunks, this.#heldBytes)
     if (held === undefined) return
     // Not as a Buffer, so that decoded bodies are plain Uint8Arrays as they are in one process.
     const data = new Uint8Array(held.buffer, held.byteOffset, held.byteLength)
@@ -41,14 +43,14 @@ export class FrameDecoder {
     this.#neededBytes = LENGTH_BYTES
     while (data.length - at >= LENGTH_BYTES) {
       const length = view.getUint32(at)
-      if (length === 0 || length > this.#frameBytesMax) {
-        throw new FrameError(`a frame claims ${length} bytes; the limit is ${this.#frameBytesMax}`)
+      if (length === 0 || length > this.frameBytesMax) {
+        throw new FrameError(`a frame claims ${length} bytes; the limit is ${this.frameBytesMax}`)
       }
       if (data.length - at - LENGTH_BYTES < length) {
         this.#neededBytes = LENGTH_BYTES + length
         break
       }
-      each(decodeBody(data.subarray(at + LENGTH_BYTES, at + LENGTH_BYTES + length)))
+      each(decodeBody(data.subarray(at + LENGTH_BYTES, at + LENGTH_BYTES + length)), length)
       at += LENGTH_BYTES + length
     }
     this.#heldBytes = data.length - at

@@ -17,16 +17,23 @@
  *     6 unlisten [6, channel]
  *     7 event    [7, channel, data]           up: announce it; down: it was announced
  *     8 bye      [8, code, message]           last frame; see below
+ *     9 ping     [9]                          is anybody there? Only over a network; answered by pong
+ *    10 pong     [10]
  *
  * Requests are answered in any order. `bye` from the asker: no request follows, answer the open ones, then say bye.
  * `bye` from the answerer: every request not answered before it has had and will have no effect.
  * A stream that ends without `bye` leaves the open requests unknown.
+ *
+ * `hello` of the asker may carry `auth` in its facts: { token } or { user, password }.
+ * Versions: each side tells its own, and goes on with a peer from PROTOCOL_VERSION_MIN to PROTOCOL_VERSION.
  */
 import { Packr, RESERVE_START_SPACE } from 'msgpackr'
 import { checkBody } from './check.ts'
 import { FrameError } from './fault.ts'
 
-export const PROTOCOL_VERSION = 2
+export const PROTOCOL_VERSION = 3
+/** The oldest that this side still speaks with. */
+const PROTOCOL_VERSION_MIN = 3
 /** Body of one frame, bytes. Senders split batches long before; it bounds what one peer can make the other buffer. */
 export const FRAME_BYTES_MAX = 256 * 1024 * 1024
 export const LENGTH_BYTES = 4
@@ -41,6 +48,8 @@ export type Frame =
   | { readonly kind: 'unlisten'; readonly channel: string }
   | { readonly kind: 'event'; readonly channel: string; readonly data: Uint8Array }
   | { readonly kind: 'bye'; readonly code: string; readonly message: string }
+  | { readonly kind: 'ping' }
+  | { readonly kind: 'pong' }
 
 /** What a side tells about itself when it greets; unknown ones are ignored, so that later versions may add some. */
 export type Facts = Readonly<Record<string, unknown>>
@@ -54,6 +63,8 @@ const LISTEN = 5
 const UNLISTEN = 6
 const EVENT = 7
 const BYE = 8
+const PING = 9
+const PONG = 10
 
 /** Plain maps and arrays only: no records, whose readers msgpackr compiles from what the peer sent. */
 const codec = new Packr({ useRecords: false, mapsAsObjects: true, copyBuffers: true, moreTypes: false })
@@ -65,8 +76,18 @@ export function encodeFrame(frame: Frame, frameBytesMax: number = FRAME_BYTES_MA
   if (bodyBytes > frameBytesMax) {
     throw new FrameError(`a ${frame.kind} frame of ${bodyBytes} bytes is over the limit of ${frameBytesMax} bytes`)
   }
-  bytes.writeUInt32BE(bodyBytes, 0)
+  new DataView(bytes.buffer, bytes.byteOffset, LENGTH_BYTES).setUint32(0, bodyBytes)
   return bytes
+}
+
+/** Throws FrameError that says which side is the older one. */
+export function checkVersion(version: number): void {
+  if (version >= PROTOCOL_VERSION_MIN && version <= PROTOCOL_VERSION) return
+  const verdict = version < PROTOCOL_VERSION_MIN ? 'too old' : 'too new'
+  const ours = PROTOCOL_VERSION_MIN === PROTOCOL_VERSION ? '' : `${PROTOCOL_VERSION_MIN} to `
+  throw new FrameError(
+    `the peer speaks version ${version}, which is ${verdict}: this side speaks ${ours}${PROTOCOL_VERSION}`,
+  )
 }
 
 /** `body` without its length. Throws FrameError on anything that is not exactly one frame. */
@@ -102,6 +123,10 @@ function elementsOf(frame: Frame): unknown[] {
       return [EVENT, frame.channel, frame.data]
     case 'bye':
       return [BYE, frame.code, frame.message]
+    case 'ping':
+      return [PING]
+    case 'pong':
+      return [PONG]
     default:
       return frame satisfies never
   }
@@ -127,6 +152,10 @@ function frameOf([kind, first, second, third]: readonly unknown[]): Frame {
       return { kind: 'event', channel: text(first), data: bytes(second) }
     case BYE:
       return { kind: 'bye', code: text(first), message: text(second) }
+    case PING:
+      return { kind: 'ping' }
+    case PONG:
+      return { kind: 'pong' }
     default:
       throw new FrameError('a frame is of no known kind')
   }

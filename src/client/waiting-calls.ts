@@ -1,9 +1,9 @@
-/** Calls that wait for a port while the folder has no owner that answers. */
-import type { Port } from '../../broker/port.ts'
-import { SpindleError } from '../../model/errors.ts'
-import type { Clock, Timer } from '../../runtime/clock.ts'
+/** Calls that wait for a port while the store has nobody that answers for it. */
+import type { Port } from '../broker/port.ts'
+import type { SpindleError } from '../model/errors.ts'
+import type { Clock, Timer } from '../runtime/clock.ts'
 
-/** What a wait rejects with when its signal aborts; never leaves the folder port. */
+/** What a wait rejects with when its signal aborts; never leaves the carried port. */
 export const ABORTED = Symbol('aborted')
 
 interface WaitingCall {
@@ -14,18 +14,22 @@ interface WaitingCall {
 
 export class WaitingCalls {
   readonly #clock: Clock
-  readonly #folder: string
-  readonly #busyAfterMs: number
+  readonly #patienceMs: number
+  readonly #impatient: (attempted: string) => SpindleError
   readonly #calls = new Set<WaitingCall>()
   #patient = false
 
-  constructor(parts: { readonly clock: Clock; readonly folder: string; readonly busyAfterMs: number }) {
+  constructor(parts: {
+    readonly clock: Clock
+    readonly patienceMs: number
+    readonly impatient: (attempted: string) => SpindleError
+  }) {
     this.#clock = parts.clock
-    this.#folder = parts.folder
-    this.#busyAfterMs = parts.busyAfterMs
+    this.#patienceMs = parts.patienceMs
+    this.#impatient = parts.impatient
   }
 
-  /** Resolves with the next port, in the order of asking, so that calls keep theirs. Rejects `folder-busy` in the end. */
+  /** Resolves with the next port, in the order of asking, so that calls keep theirs. Rejects in the end. */
   next(attempted: string, signal?: AbortSignal): Promise<Port> {
     if (signal?.aborted === true) return Promise.reject(ABORTED)
     return new Promise<Port>((resolve, reject) => {
@@ -39,10 +43,9 @@ export class WaitingCalls {
         reject(fault)
       }
       const abort = (): void => fail(ABORTED)
-      const late = (): void =>
-        fail(new SpindleError('folder-busy', `${attempted} in ${this.#folder}, for ${this.#busyAfterMs} ms`))
+      const late = (): void => fail(this.#impatient(attempted))
       const call: WaitingCall = {
-        timer: this.#patient ? undefined : this.#clock.setTimer(this.#busyAfterMs, late, { keepAlive: true }),
+        timer: this.#patient ? undefined : this.#clock.setTimer(this.#patienceMs, late, { keepAlive: true }),
         fail,
         go: (port) => {
           leave()
