@@ -19,7 +19,7 @@ export interface AuditAct {
   readonly by: string | null
   /** Address of the client; null: a command on the folder itself. */
   readonly from: string | null
-  readonly via: 'admin' | 'management' | 'sqs' | 'sns' | 'amqp' | 'folder'
+  readonly via: 'admin' | 'management' | 'sqs' | 'sns' | 'amqp' | 'remote' | 'folder'
   /** `PUT /queues/orders`, `CreateQueue`, `login`. Never a body, which may hold secrets. */
   readonly act: string
   readonly outcome: 'done' | 'refused' | 'failed'

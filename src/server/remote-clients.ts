@@ -8,6 +8,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
+import type { Audit } from '../broker/audit.ts'
 import type { Port } from '../broker/port.ts'
 import type { Users } from '../broker/users.ts'
 import { Holders } from '../client/remote/holders.ts'
@@ -36,6 +37,7 @@ const KEY_RECORD = 'spindle/remote/seal-key'
 export interface RemoteClientsParts {
   readonly port: Port
   readonly users: Users
+  readonly audit: Audit
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -80,8 +82,9 @@ export class RemoteClients {
       socket.end(refusalText(refusal))
       return
     }
+    const from = request.socket.remoteAddress ?? ''
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#serve(webSocketStream(webSocket))
+      this.#serve(webSocketStream(webSocket), from)
     })
   }
 
@@ -110,8 +113,8 @@ export class RemoteClients {
     return { status: '403 Forbidden', title: 'Pages of this origin may not connect (allowedOrigins, --allow-origin).' }
   }
 
-  #serve(stream: Duplex): void {
-    const { port, clock, log, version } = this.#parts
+  #serve(stream: Duplex, from: string): void {
+    const { port, users, clock, log, version } = this.#parts
     // The peer is told of in its own admission, which comes later.
     const connected: { standing: StandingIdentity | undefined } = { standing: undefined }
     const peer = new ServedPeer({
@@ -125,10 +128,10 @@ export class RemoteClients {
       frameBytesMax: FRAME_BYTES_MAX,
       heartbeat: true,
       admit: async ({ name, facts }): Promise<Admission> => {
-        if (!this.#parts.users.configured()) return { client: name, port }
-        const standing = await authenticate(facts, this.#parts.users)
+        if (!users.configured()) return { client: name, port }
+        const standing = await authenticate(facts, { users, from })
         connected.standing = standing
-        return this.#admission(name, standing)
+        return this.#admission({ name, from, standing })
       },
     })
     const entry: Connected = Object.assign(connected, { peer, stream })
@@ -138,16 +141,19 @@ export class RemoteClients {
   }
 
   /** Names of clients are their own choice; a user's holders are apart from those of others. */
-  #admission(name: string, standing: StandingIdentity): Admission {
-    const { port, log } = this.#parts
+  #admission({ name, from, standing }: { name: string; from: string; standing: StandingIdentity }): Admission {
+    const { port, log, audit } = this.#parts
     const identity = (): Identity => {
       const now = standing()
       if (now === undefined) throw new SpindleError('not-authenticated', 'call')
       return now
     }
     const client = `${identity().name}/${name}`
-    log.info('a client connected', { user: identity().name })
-    return { client, port: new GuardedPort({ port, identity, holder: client, receipts: this.#receipts, log }) }
+    const done = (act: string): void => {
+      void audit.record({ by: identity().name, from, via: 'remote', act, outcome: 'done' })
+    }
+    log.info('a client connected', { user: identity().name, from })
+    return { client, port: new GuardedPort({ port, identity, holder: client, receipts: this.#receipts, done }) }
   }
 
   /** Whose account is gone may not stay, nor may who came before there were users. */

@@ -11,7 +11,7 @@ import { FLOW_CHANNEL } from '../../src/tasks/flows/flows.ts'
 import { progressKey, taskChannel } from '../../src/tasks/progress.ts'
 import { SCHEDULE_PREFIX, SCHEDULES_VERSION_KEY } from '../../src/tasks/schedules/schedule-record.ts'
 import { SCHEDULES_CHANNEL } from '../../src/tasks/schedules/scheduler.ts'
-import { WEBHOOK_CHANNEL } from '../../src/tasks/webhooks.ts'
+import { WEBHOOK_CHANNEL } from '../../src/tasks/webhook-queue.ts'
 
 const id = '019b0000-0000-7000-8000-000000000001' as MessageId
 

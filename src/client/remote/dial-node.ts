@@ -15,17 +15,19 @@ const REFUSAL_BYTES_MAX = 4_096
 export interface TlsTrust {
   /** PEM of further authorities to believe, beside the system's; for certificates of one's own. */
   readonly ca?: string | Uint8Array
+  /** PEM of one's own certificate and its key, where the server asks for one. */
+  readonly cert?: string | Uint8Array
+  readonly key?: string | Uint8Array
 }
 
 export function dialNode({ url, shown, tls = {} }: { url: string; shown: string; tls?: TlsTrust }): Dial {
   return (signal) =>
     new Promise<ByteStream>((resolve, reject) => {
-      const { ca } = tls
       const socket = new WebSocket(url, {
         handshakeTimeout: HANDSHAKE_MS,
         maxPayload: WRITE_BYTES_MAX,
         perMessageDeflate: false,
-        ...(ca === undefined ? {} : { ca: typeof ca === 'string' ? ca : Buffer.from(ca) }),
+        ...pemsOf(tls),
       })
       const abort = (): void => socket.terminate()
       signal.addEventListener('abort', abort, { once: true })
@@ -46,6 +48,15 @@ export function dialNode({ url, shown, tls = {} }: { url: string; shown: string;
           .finally(() => socket.terminate())
       })
     })
+}
+
+function pemsOf(tls: TlsTrust): Readonly<Record<string, string | Buffer>> {
+  const given = Object.entries(tls) as [string, string | Uint8Array | undefined][]
+  return Object.fromEntries(
+    given.flatMap(([name, pem]) =>
+      pem === undefined ? [] : [[name, typeof pem === 'string' ? pem : Buffer.from(pem)]],
+    ),
+  )
 }
 
 /** A certificate that is not believed now will not be in a second. */

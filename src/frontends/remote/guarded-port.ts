@@ -26,7 +26,6 @@ import type { AccessVerb, Identity } from '../../model/access.ts'
 import { SpindleError } from '../../model/errors.ts'
 import type { AppendOutcome, Delivery, ExtendOutcome, MessageView, NewMessage, Receipt } from '../../model/message.ts'
 import type { QueuePolicy } from '../../model/policy.ts'
-import type { Log } from '../../runtime/log.ts'
 import { announcementResource, channelResource, type Resource, recordResource } from './resources.ts'
 import type { SealedReceipts } from './sealed-receipts.ts'
 
@@ -40,7 +39,8 @@ export interface GuardedParts {
   /** The holders that this one may name: this, and what begins with it and a slash. */
   readonly holder: string
   readonly receipts: SealedReceipts
-  readonly log: Log
+  /** What was done that the audit log keeps: what changes queues and exchanges, not what moves messages. */
+  readonly done: (act: string) => void
 }
 
 export class GuardedPort implements Port {
@@ -57,53 +57,51 @@ export class GuardedPort implements Port {
     policy: Partial<QueuePolicy>,
     options: DeclareQueueOptions = {},
   ): Promise<QueuePolicy> {
-    if (!this.#may('configure', queue)) return this.#queueAsItIs(queue, policy, options)
+    const asItIs = await this.#queueAsItIs(queue, policy, options)
+    if (asItIs !== undefined) return asItIs
+    this.#need('configure', queue)
     // What dies here is written there.
     if (policy.onDeath?.kind === 'deadLetter') this.#need('write', policy.onDeath.queue)
     if (policy.onDeath?.kind === 'exchange') this.#need('write', policy.onDeath.exchange)
     for (const to of policy.failedEventsTo ?? []) this.#need('write', to)
     if (options.lifetime?.kind === 'holder') this.#needHolder(options.lifetime.holder)
     await this.#needRecords(options.records)
-    this.#administered('declareQueue', queue)
-    return this.#port.declareQueue(queue, policy, options)
+    return this.#done(`declareQueue ${queue}`, this.#port.declareQueue(queue, policy, options))
   }
 
   async deleteQueue(queue: string, options?: Parameters<Port['deleteQueue']>[1]): Promise<boolean> {
     this.#need('configure', queue)
     await this.#needRecords(options?.records)
-    this.#administered('deleteQueue', queue)
-    return this.#port.deleteQueue(queue, options)
+    return this.#done(`deleteQueue ${queue}`, this.#port.deleteQueue(queue, options))
   }
 
   async declareExchange(...args: Parameters<Port['declareExchange']>): ReturnType<Port['declareExchange']> {
     const [exchange, settings, options] = args
-    if (!this.#may('configure', exchange)) return this.#exchangeAsItIs(...args)
+    const asItIs = await this.#exchangeAsItIs(...args)
+    if (asItIs !== undefined) return asItIs
+    this.#need('configure', exchange)
     if (typeof settings.alternate === 'string') this.#need('write', settings.alternate)
     await this.#needRecords(options?.records)
-    this.#administered('declareExchange', exchange)
-    return this.#port.declareExchange(exchange, settings, options)
+    return this.#done(`declareExchange ${exchange}`, this.#port.declareExchange(exchange, settings, options))
   }
 
   async deleteExchange(exchange: string, options?: Parameters<Port['deleteExchange']>[1]): Promise<boolean> {
     this.#need('configure', exchange)
     await this.#needRecords(options?.records)
-    this.#administered('deleteExchange', exchange)
-    return this.#port.deleteExchange(exchange, options)
+    return this.#done(`deleteExchange ${exchange}`, this.#port.deleteExchange(exchange, options))
   }
 
   async putBinding(...[binding, options]: Parameters<Port['putBinding']>): Promise<void> {
     this.#need('configure', binding.exchange)
     this.#need('write', binding.target.name)
     await this.#needRecords(options?.records)
-    this.#administered('putBinding', binding.exchange)
-    return this.#port.putBinding(binding, options)
+    return this.#done(`putBinding ${binding.exchange}`, this.#port.putBinding(binding, options))
   }
 
   async removeBinding(...[exchange, id, options]: Parameters<Port['removeBinding']>): Promise<boolean> {
     this.#need('configure', exchange)
     await this.#needRecords(options?.records)
-    this.#administered('removeBinding', exchange)
-    return this.#port.removeBinding(exchange, id, options)
+    return this.#done(`removeBinding ${exchange}`, this.#port.removeBinding(exchange, id, options))
   }
 
   async listExchanges(exchanges?: readonly string[]): Promise<ExchangeView[]> {
@@ -195,8 +193,7 @@ export class GuardedPort implements Port {
 
   async purge(queue: string): Promise<number> {
     this.#need('configure', queue)
-    this.#administered('purge', queue)
-    return this.#port.purge(queue)
+    return this.#done(`purge ${queue}`, this.#port.purge(queue))
   }
 
   async startRedrive(...[request]: Parameters<Port['startRedrive']>): Promise<RedriveView> {
@@ -205,8 +202,7 @@ export class GuardedPort implements Port {
     // Without a target the messages go wherever they came from.
     if (target !== undefined) this.#need('write', target)
     else if (from !== 'dead' || !this.#may('write', source)) this.#need('admin', source)
-    this.#administered('startRedrive', source)
-    return this.#port.startRedrive(request)
+    return this.#done(`startRedrive ${source}`, this.#port.startRedrive(request))
   }
 
   async listRedrives(source?: string): Promise<RedriveView[]> {
@@ -217,8 +213,7 @@ export class GuardedPort implements Port {
     const known = (await this.#port.listRedrives()).find((redrive) => redrive.id === id)
     if (known === undefined) return undefined
     this.#need('read', known.source)
-    this.#administered('cancelRedrive', known.source)
-    return this.#port.cancelRedrive(id)
+    return this.#done(`cancelRedrive ${known.source}`, this.#port.cancelRedrive(id))
   }
 
   async read(key: string): Promise<StoredRecord | undefined> {
@@ -266,29 +261,25 @@ export class GuardedPort implements Port {
     return Promise.resolve()
   }
 
-  /** A queue that is there just so may be declared by whoever uses it: programs declare what they need when they start. */
+  /** A queue that is there just so may be declared by whoever uses it, and is no news: programs declare what they need when they start. */
   async #queueAsItIs(
     queue: string,
     policy: Partial<QueuePolicy>,
     { records = [], expect, lifetime }: DeclareQueueOptions,
-  ): Promise<QueuePolicy> {
+  ): Promise<QueuePolicy | undefined> {
     const plain = records.length === 0 && expect === undefined && lifetime === undefined
-    if (plain && (this.#may('read', queue) || this.#may('write', queue))) {
-      const inForce = (await this.#port.measure([queue]))[0]?.policy
-      if (inForce !== undefined && says(inForce, policy)) return inForce
-    }
-    throw this.#denied('configure', queue)
+    if (!plain || !this.#uses(queue)) return undefined
+    const inForce = (await this.#port.measure([queue]))[0]?.policy
+    return inForce !== undefined && says(inForce, policy) ? inForce : undefined
   }
 
   async #exchangeAsItIs(
     ...[exchange, settings, options = {}]: Parameters<Port['declareExchange']>
-  ): ReturnType<Port['declareExchange']> {
+  ): Promise<ExchangeView['settings'] | undefined> {
     const plain = (options.records ?? []).length === 0 && options.expect === undefined
-    if (plain && (this.#may('read', exchange) || this.#may('write', exchange))) {
-      const inForce = (await this.#port.listExchanges([exchange]))[0]?.settings
-      if (inForce !== undefined && says(inForce, settings)) return inForce
-    }
-    throw this.#denied('configure', exchange)
+    if (!plain || !this.#uses(exchange)) return undefined
+    const inForce = (await this.#port.listExchanges([exchange]))[0]?.settings
+    return inForce !== undefined && says(inForce, settings) ? inForce : undefined
   }
 
   async #allowedStep(step: SimpleStep): Promise<SimpleStep> {
@@ -390,6 +381,10 @@ export class GuardedPort implements Port {
     return this.#parts.identity().may(verb, resource)
   }
 
+  #uses(resource: string): boolean {
+    return this.#may('read', resource) || this.#may('write', resource) || this.#may('configure', resource)
+  }
+
   #need(verb: AccessVerb, resource: string): void {
     if (!this.#may(verb, resource)) throw this.#denied(verb, resource)
   }
@@ -398,8 +393,10 @@ export class GuardedPort implements Port {
     return new SpindleError('access-denied', `${verb} '${resource}' as '${this.#parts.identity().name}'`)
   }
 
-  #administered(call: string, resource: string): void {
-    this.#parts.log.info('administered', { by: this.#parts.identity().name, call, resource })
+  async #done<T>(act: string, doing: Promise<T>): Promise<T> {
+    const answer = await doing
+    this.#parts.done(act)
+    return answer
   }
 }
 
