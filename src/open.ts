@@ -51,7 +51,12 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Spin
     server === undefined
       ? await openPort(url, { ...parts, postgres: options.postgres ?? {} })
       : await openServer(server, { ...options, ...parts })
-  return new Spindle({ url: server?.shown ?? withoutPassword(url), port, clock, tasks: createTasks({ port, ...parts }) })
+  return new Spindle({
+    url: server?.shown ?? withoutPassword(url),
+    port,
+    clock,
+    tasks: createTasks({ port, ...parts }),
+  })
 }
 
 interface Parts {

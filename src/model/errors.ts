@@ -1,6 +1,9 @@
 /** One catalogue of faults: code, what it means, what to do. docs/concepts/errors.md lists it; a test compares them. */
 export const errorCatalogue = {
-  'unknown-url': { meaning: 'The URL names no engine.', remedy: 'Use memory:, file:PATH, postgres://… or http://HOST:PORT.' },
+  'unknown-url': {
+    meaning: 'The URL names no engine.',
+    remedy: 'Use memory:, file:PATH, postgres://… or http://HOST:PORT.',
+  },
   'invalid-argument': {
     meaning: 'A value is outside its limits.',
     remedy: 'Correct the value that the message names.',
