@@ -11,9 +11,11 @@ import { SpindleError } from './model/errors.ts'
 import { defaultLimits, type Limits } from './model/limits.ts'
 import { type Clock, systemClock } from './runtime/clock.ts'
 import { type Log, silentLog } from './runtime/log.ts'
+import type { DiskMeter } from './runtime/measured-disk.ts'
 import { nodeDisk } from './runtime/node-disk.ts'
 import { type Random, systemRandom } from './runtime/random.ts'
 import { openFolder } from './server/folder.ts'
+import { folderOf } from './server/folder-path.ts'
 import { Spindle } from './spindle.ts'
 import { createTasks } from './tasks/client.ts'
 
@@ -30,6 +32,8 @@ export interface OpenOptions {
   readonly tls?: TlsTrust
   /** How long opening, and a call while there is no connection, waits for a server that answers, ms. Default 30,000. */
   readonly patienceMs?: number
+  /** Counts what the data folder's disk does while this process owns it. Default: nobody counts. */
+  readonly diskMeter?: DiskMeter
   /** For tests: time and chance. */
   readonly clock?: Clock
   readonly random?: Random
@@ -45,11 +49,12 @@ export interface OpenOptions {
 export async function open(url: string, options: OpenOptions = {}): Promise<Spindle> {
   const { clock = systemClock, random = systemRandom, log = silentLog } = options
   const limits = { ...defaultLimits, ...options.limits }
+  const { postgres = {}, diskMeter } = options
   const parts = { clock, random, log, limits }
   const server = serverPlace(url)
   const port =
     server === undefined
-      ? await openPort(url, { ...parts, postgres: options.postgres ?? {} })
+      ? await openPort(url, { ...parts, postgres, ...(diskMeter && { diskMeter }) })
       : await openServer(server, { ...options, ...parts })
   return new Spindle({
     url: server?.shown ?? withoutPassword(url),
@@ -65,6 +70,7 @@ interface Parts {
   readonly log: Log
   readonly limits: Limits
   readonly postgres: PostgresOptions
+  readonly diskMeter?: DiskMeter
 }
 
 async function openPort(url: string, { postgres, ...parts }: Parts): Promise<Port> {
@@ -74,7 +80,8 @@ async function openPort(url: string, { postgres, ...parts }: Parts): Promise<Por
     return broker
   }
   if (url.startsWith('file:')) {
-    const engine = (folder: string): EmbeddedEngine => new EmbeddedEngine({ disk: nodeDisk(folder), ...parts })
+    const engine = (folder: string): EmbeddedEngine =>
+      new EmbeddedEngine({ ...parts, disk: parts.diskMeter?.measured(nodeDisk(folder)) ?? nodeDisk(folder) })
     return openFolder(folderOf(url), { engine, ...parts })
   }
   if (isPostgresUrl(url)) {
@@ -97,19 +104,6 @@ function openServer(place: ServerPlace, options: OpenOptions & Omit<Parts, 'post
     log,
     ...(patienceMs === undefined ? {} : { patienceMs }),
   })
-}
-
-/** `file:./data`, `file:data` and `file:///var/data` alike; percent escapes only in the last form, as URLs have them. */
-function folderOf(url: string): string {
-  if (url.startsWith('file://')) {
-    const { pathname, host } = new URL(url)
-    if (host !== '' && host !== 'localhost')
-      throw new SpindleError('unknown-url', `open '${url}' (a folder of another host)`)
-    return decodeURIComponent(pathname)
-  }
-  const path = url.slice('file:'.length)
-  if (path === '') throw new SpindleError('unknown-url', "open 'file:' (no path; say file:./data)")
-  return path
 }
 
 function withoutPassword(url: string): string {

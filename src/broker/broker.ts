@@ -40,6 +40,7 @@ import type {
 } from './port.ts'
 import { redriveChannel } from './port.ts'
 import { Publisher } from './publisher.ts'
+import { Redeliveries } from './redeliveries.ts'
 import { Redrives } from './redrives.ts'
 import { RunTimes } from './run-times.ts'
 import { Sweeper } from './sweeper.ts'
@@ -55,6 +56,7 @@ export class Broker implements Port {
   readonly #publisher: Publisher
   readonly #dispatcher: Dispatcher
   readonly #runTimes: RunTimes
+  readonly #redeliveries = new Redeliveries()
   readonly #sweeper: Sweeper
   readonly #deadLetterer: DeadLetterer
   readonly #redrives: Redrives
@@ -155,6 +157,7 @@ export class Broker implements Port {
 
   deleteQueue(queue: string, options?: DeleteQueueOptions): Promise<boolean> {
     this.#runTimes.forget(queue)
+    this.#redeliveries.forget(queue)
     return this.#catalog.deleteQueue(queue, options)
   }
 
@@ -275,7 +278,10 @@ export class Broker implements Port {
 
   async measure(queues?: readonly string[]): Promise<MeasuredQueue[]> {
     const measures = await this.#engine.measure(queues)
-    return measures.map((measure) => ({ ...measure, runP99Ms: this.#runTimes.p99Ms(measure.queue) }))
+    return measures.map((measure) => {
+      const { queue } = measure
+      return { ...measure, runP99Ms: this.#runTimes.p99Ms(queue), redelivered: this.#redeliveries.of(queue) }
+    })
   }
 
   async purge(queue: string): Promise<number> {
@@ -308,6 +314,7 @@ export class Broker implements Port {
       this.#sweeper.expect(lease?.leaseMs ?? policy?.leaseMs ?? 0)
     }
     this.#runTimes.delivered(deliveries)
+    this.#redeliveries.delivered(deliveries)
     for (const { id } of deliveries) this.#announcer.announceMessage(id)
   }
 

@@ -151,6 +151,8 @@ export interface SettleRequest {
 export type MeasuredQueue = QueueMeasure & {
   /** 99th percentile of the time from delivery to settlement, ms, over a recent sample; undefined before there is one. */
   readonly runP99Ms: number | undefined
+  /** Deliveries that were not the first of their message, since the broker started. */
+  readonly redelivered: number
 }
 
 export interface ExchangeView {

@@ -103,7 +103,7 @@ export class PortQueue<T> implements Queue<T> {
   async measure(): Promise<QueueMeasure & { readonly warnings: readonly string[] }> {
     const [measured] = await this.#port.measure([this.name])
     if (measured === undefined) throw new SpindleError('no-such-queue', `measure '${this.name}'`)
-    const { runP99Ms, ...measure } = measured
+    const { runP99Ms, redelivered: _, ...measure } = measured
     const { leaseMs } = measure.policy
     const short = runP99Ms !== undefined && runP99Ms > leaseMs
     const warnings = short

@@ -14,6 +14,7 @@ import { managementFrontend } from '../frontends/management/management-frontend.
 import { type SnsService, snsService } from '../frontends/sns/sns-service.ts'
 import { openSqs } from '../frontends/sqs/sqs-service.ts'
 import { defaultLimits } from '../model/limits.ts'
+import type { DiskMeter } from '../runtime/measured-disk.ts'
 import { outboundHttp } from '../runtime/outbound-http.ts'
 import type { Certificates } from './certificates.ts'
 import { forPrograms } from './for-programs.ts'
@@ -22,7 +23,8 @@ import { type HttpHandler, type ListenOptions, listenFault, listenHttp, urlOf } 
 import { processFigures } from './process-figures.ts'
 import { Readiness } from './readiness.ts'
 import { RemoteClients } from './remote-clients.ts'
-import type { ServeParts, ServeSettings } from './settings.ts'
+import { serverFigures } from './server-figures.ts'
+import { type ServeParts, type ServeSettings, storeUrl } from './settings.ts'
 
 export interface Listening {
   readonly kind: 'http' | 'amqp' | 'management'
@@ -39,11 +41,13 @@ interface FrontEndParts extends ServeParts {
   readonly port: Port
   readonly users: Users
   readonly audit: Audit
+  readonly diskMeter: DiskMeter
   /** Absent: in the clear. */
   readonly tls?: Certificates
 }
 
 interface Opened extends Listening {
+  connections(): number
   close(drainMs: number): Promise<void>
 }
 
@@ -52,16 +56,23 @@ export async function frontEnds(settings: ServeSettings, parts: FrontEndParts): 
   const { allowedHosts, allowedOrigins, ports, amqpPort, managementPort } = settings
   const { port, clock, version } = parts
   const readiness = new Readiness({ port, clock })
-  const admin = adminFrontend({ ...parts, allowedHosts, processFigures: () => processFigures(version) })
+  const opened: Opened[] = []
+  const figures = serverFigures({ url: storeUrl(settings.data), clock, diskMeter: parts.diskMeter })
+  const admin = adminFrontend({
+    ...parts,
+    allowedHosts,
+    processFigures: () => processFigures(version),
+    serverFigures: () => figures.read(opened),
+  })
   const aws = await awsServices(settings, parts)
   const rest = forPrograms(aws.handler, allowedHosts)
   const handler = httpEntry({ version, readiness, admin: admin.handle, rest })
   const remote = await RemoteClients.open({ ...parts, allowedHosts, allowedOrigins })
   const upgrade = { path: REMOTE_PATH, handler: remote.upgrade.bind(remote) }
-  const opened: Opened[] = []
   const close = async (drainMs: number): Promise<void> => {
     readiness.drain()
     admin.close()
+    figures.close()
     // At once: whoever waits is to ask the next server rather than be told that there is nothing.
     const drained = remote.drain(drainMs)
     await Promise.all(opened.map((one) => one.close(drainMs)))
@@ -101,7 +112,12 @@ async function http(
   const { log, tls } = parts
   const options = { host, port: wanted, handler, connectionsMax, log, ...(tls === undefined ? {} : { tls }) }
   const listener = await listenHttp(upgrade === undefined ? options : { ...options, upgrade })
-  return { kind: 'http', url: listener.url, close: (drainMs) => listener.close(drainMs) }
+  return {
+    kind: 'http',
+    url: listener.url,
+    connections: listener.connections,
+    close: (drainMs) => listener.close(drainMs),
+  }
 }
 
 async function amqp(
@@ -123,7 +139,13 @@ async function amqp(
     })
     const { address, registry } = listener
     const url = urlOf(tls === undefined ? 'amqp' : 'amqps', { address: address.host, port: address.port })
-    return { kind: 'amqp', url, registry, close: (drainMs) => listener.close({ drainMs }) }
+    return {
+      kind: 'amqp',
+      url,
+      registry,
+      connections: () => registry.size,
+      close: (drainMs) => listener.close({ drainMs }),
+    }
   } catch (cause) {
     throw listenFault(cause, `${host}:${wanted}`)
   }
@@ -151,10 +173,11 @@ async function management(
     })
   const front = managementFrontend({ ...parts, registry, insecure, listeners })
   const handler = forPrograms(front.handle, allowedHosts)
-  const { url, close } = await http(wanted, { handler, settings, parts })
+  const { url, connections, close } = await http(wanted, { handler, settings, parts })
   return {
     kind: 'management',
     url,
+    connections,
     async close(drainMs) {
       await close(drainMs)
       front.close()

@@ -27,6 +27,8 @@ export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Bu
 export interface HttpListener {
   /** `http://127.0.0.1:4566` */
   readonly url: string
+  /** Sockets that are open. */
+  connections(): number
   /** Stops accepting, lets requests finish up to `drainMs`, then cuts what is left. Idempotent. */
   close(drainMs: number): Promise<void>
 }
@@ -66,9 +68,14 @@ export async function listenHttp(options: ListenOptions): Promise<HttpListener> 
   }
   const server = tls === undefined ? createServer(limits, answer) : tlsServer(tls, limits, answer)
   const connection = tls === undefined ? 'connection' : 'secureConnection'
+  let connections = 0
   server.on(connection, (socket: Socket) => {
+    connections++
     silent.add(socket)
-    socket.once('close', () => silent.delete(socket))
+    socket.once('close', () => {
+      connections--
+      silent.delete(socket)
+    })
   })
   if (upgrade !== undefined) {
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -86,6 +93,7 @@ export async function listenHttp(options: ListenOptions): Promise<HttpListener> 
   let closing: Promise<void> | undefined
   return {
     url: urlOf(tls === undefined ? 'http' : 'https', address),
+    connections: () => connections,
     close(drainMs) {
       draining = true
       closing ??= closed(server, drainMs)

@@ -11,12 +11,13 @@ import { StoredUsers, type Users } from '../broker/users.ts'
 import { ALL_GRANTED } from '../model/access.ts'
 import type { SpindleError } from '../model/errors.ts'
 import { open } from '../open.ts'
+import { DiskMeter } from '../runtime/measured-disk.ts'
 import { Certificates } from './certificates.ts'
 import { declare } from './declare.ts'
 import { drainingPort } from './draining-port.ts'
 import { type ExposureVerdict, isLoopback, judgeExposure } from './exposure.ts'
 import { frontEnds, type Listening } from './front-ends.ts'
-import type { ServeParts, ServeSettings } from './settings.ts'
+import { type ServeParts, type ServeSettings, storeUrl } from './settings.ts'
 import { watchStore } from './store-watch.ts'
 
 export interface Server {
@@ -38,7 +39,9 @@ export interface Server {
 /** Rejects with what is wrong: `exposed`, `listen-failed`, `invalid-argument`, or what the store says. Nothing is left open then. */
 export async function startServer(settings: ServeSettings, parts: ServeParts): Promise<Server> {
   const { clock, random, log } = parts
-  const store = await open(urlOf(settings.data), { ...parts, limits: settings.limits })
+  const diskMeter = new DiskMeter(clock)
+  const url = storeUrl(settings.data)
+  const store = await open(url, { ...parts, limits: settings.limits, diskMeter })
   const opened: (() => Promise<void> | void)[] = [() => store.close()]
   try {
     const users = await StoredUsers.open({ port: store.port, clock, random, log })
@@ -56,6 +59,7 @@ export async function startServer(settings: ServeSettings, parts: ServeParts): P
       port,
       users,
       audit,
+      diskMeter,
       ...(certificates && { tls: certificates }),
     })
     opened.push(() => fronts.close(0))
@@ -100,8 +104,4 @@ export async function startServer(settings: ServeSettings, parts: ServeParts): P
 async function makeAdmin(users: Users): Promise<string> {
   await users.put('admin', { grants: ALL_GRANTED, tags: ['administrator'] })
   return users.addToken('admin')
-}
-
-function urlOf(data: string): string {
-  return data === 'memory:' || data.startsWith('file:') ? data : `file:${data}`
 }

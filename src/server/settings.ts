@@ -64,3 +64,8 @@ export interface ServeParts {
   /** Of the package, told by health and admin API. */
   readonly version: string
 }
+
+/** A folder may be named by its path alone. */
+export function storeUrl(data: string): string {
+  return data === 'memory:' || data.startsWith('file:') ? data : `file:${data}`
+}

@@ -8,7 +8,7 @@ import type { Log } from '../../runtime/log.ts'
 import type { Random } from '../../runtime/random.ts'
 import { readBody } from '../aws/request-body.ts'
 import { adminService } from './admin-service.ts'
-import type { SessionInfo } from './api.ts'
+import type { ServerFigures, SessionInfo } from './api.ts'
 import { EventStream } from './event-stream.ts'
 import { authenticate, type Caller, type GuardParts, mayLogIn } from './guard.ts'
 import { METRICS_TYPE, prometheusText } from './metrics.ts'
@@ -35,6 +35,7 @@ export interface AdminFrontendParts extends AdminParts {
   readonly random: Random
   readonly log: Log
   readonly allowedHosts: readonly string[]
+  readonly serverFigures: () => Promise<ServerFigures>
 }
 
 export function adminFrontend(parts: AdminFrontendParts): AdminFrontend {
@@ -111,7 +112,8 @@ export function adminFrontend(parts: AdminFrontendParts): AdminFrontend {
   async function metrics(response: ServerResponse, identity: Identity | undefined): Promise<void> {
     const visible = accessTo(identity)
     const measures = (await port.measure()).filter(({ queue }) => visible(queue))
-    const body = prometheusText(measures, { nowMs: clock.wallMs(), figures: parts.processFigures() })
+    const [process, server] = [parts.processFigures(), await parts.serverFigures()]
+    const body = prometheusText(measures, { nowMs: clock.wallMs(), process, server })
     send(response, { status: 200, type: METRICS_TYPE, body })
   }
 

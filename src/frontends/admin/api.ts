@@ -8,6 +8,7 @@ import type { UserView } from '../../broker/users.ts'
 import type { ErrorCode } from '../../model/errors.ts'
 import type { AppendOutcome, Death, ExtendOutcome, MessageState, SettleOutcome } from '../../model/message.ts'
 import type { QueuePolicy } from '../../model/policy.ts'
+import type { DiskFigures } from '../../runtime/measured-disk.ts'
 
 /** Every error, as RFC 9457 `application/problem+json`. */
 export interface Problem {
@@ -36,6 +37,8 @@ export interface QueueInfo {
   readonly bytes: number
   readonly oldestReadyAtMs: number | null
   readonly runP99Ms: number | null
+  /** Deliveries that were not the first of their message, since the broker started. */
+  readonly redelivered: number
   /** Since the store was opened. */
   readonly totals: {
     readonly appended: number
@@ -197,6 +200,18 @@ export interface ProcessFigures {
   readonly residentBytes: number
   readonly heapBytes: number
   readonly version: string
+}
+
+/** What only this process of the server knows. */
+export interface ServerFigures {
+  /** Sockets that are open, by listener. */
+  readonly connections: { readonly [kind in 'http' | 'amqp' | 'management']?: number }
+  /** Of the data folder's disk; null: memory, or another process owns the folder. */
+  readonly disk: DiskFigures | null
+  /** null: memory. */
+  readonly folder: { readonly usedBytes: number; readonly freeBytes: number } | null
+  /** How long the event loop kept callbacks waiting: 99th percentile since the last look, ms. */
+  readonly loopLagP99Ms: number
 }
 
 export interface SendAnswer {

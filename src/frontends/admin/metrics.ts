@@ -1,94 +1,174 @@
 /**
  * Prometheus text (exposition format 0.0.4). Sums cover every queue; series of single queues stop at QUEUES_MAX, those that hold most, so
- * that a hundred thousand queues do not become a million series.
+ * that a hundred thousand queues do not become a million series. Names end in their unit, counters in `_total`.
  */
 import type { MeasuredQueue } from '../../broker/port.ts'
-import type { ProcessFigures } from './api.ts'
-import { fullest, sumOf } from './stats.ts'
+import type { HistogramView } from '../../runtime/histogram.ts'
+import type { ProcessFigures, ServerFigures } from './api.ts'
+import { fullest } from './stats.ts'
 
-const QUEUES_MAX = 1_000
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
-
+const QUEUES_MAX = 1_000
 const STATES = ['delayed', 'ready', 'leased', 'done', 'dead'] as const
-const TOTALS = {
-  appended: 'Messages stored since the store was opened.',
-  delivered: 'Deliveries, redeliveries included, since the store was opened.',
-  acked: 'Messages acked since the store was opened.',
-  released: 'Deliveries given back since the store was opened.',
-  lost: 'Deliveries that ended in silence since the store was opened.',
-  died: 'Messages that died since the store was opened.',
-} as const
 
-export function prometheusText(
-  measures: readonly MeasuredQueue[],
-  { nowMs, figures }: { readonly nowMs: number; readonly figures: ProcessFigures },
-): string {
-  const told = fullest(measures, QUEUES_MAX)
-  const lines: string[] = []
-  const family = (name: string, kind: 'gauge' | 'counter', help: string): void => {
-    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`)
+/** What is told of each queue, and as a sum of all: `spindle_…` and `spindle_queue_…{queue}`. */
+const COUNTERS = [
+  ['messages_appended_total', 'Messages stored', ({ totals }) => totals.appended],
+  ['deliveries_total', 'Deliveries, redeliveries included', ({ totals }) => totals.delivered],
+  ['redeliveries_total', 'Deliveries that were not the first of their message', ({ redelivered }) => redelivered],
+  ['messages_acked_total', 'Messages acked', ({ totals }) => totals.acked],
+  ['deliveries_released_total', 'Deliveries that consumers gave back', ({ totals }) => totals.released],
+  [
+    'lease_expiries_total',
+    'Deliveries that ended in silence: the lease ran out or its holder went',
+    ({ totals }) => totals.lost,
+  ],
+  ['messages_dead_total', 'Messages that died', ({ totals }) => totals.died],
+] as const satisfies readonly (readonly [string, string, (measure: MeasuredQueue) => number])[]
+
+export interface MetricsParts {
+  readonly nowMs: number
+  readonly process: ProcessFigures
+  readonly server: ServerFigures
+}
+
+export function prometheusText(measures: readonly MeasuredQueue[], parts: MetricsParts): string {
+  const page = new Page()
+  sums(page, measures, parts.nowMs)
+  queues(page, fullest(measures, QUEUES_MAX), parts.nowMs)
+  server(page, parts.server)
+  process(page, parts)
+  return page.text()
+}
+
+function sums(page: Page, measures: readonly MeasuredQueue[], nowMs: number): void {
+  const states = Object.fromEntries(STATES.map((state) => [state, 0])) as { [state in (typeof STATES)[number]]: number }
+  const counts = COUNTERS.map(() => 0)
+  let bytes = 0
+  let oldest = 0
+  for (const measure of measures) {
+    for (const state of STATES) states[state] += measure[state]
+    COUNTERS.forEach(([, , of], at) => {
+      counts[at] = (counts[at] as number) + of(measure)
+    })
+    bytes += measure.bytes
+    oldest = Math.max(oldest, ageSeconds(measure, nowMs))
   }
-  const sums = sumOf(measures, [...STATES, 'bytes'])
-  family('spindle_messages', 'gauge', 'Messages in all queues, by state.')
-  for (const state of STATES) lines.push(`spindle_messages{state="${state}"} ${sums[state]}`)
-  family('spindle_message_bytes', 'gauge', 'Bytes of heads and bodies in all queues.')
-  lines.push(`spindle_message_bytes ${sums.bytes}`)
-  const totals = sumOf(
-    measures.map((measure) => measure.totals),
-    Object.keys(TOTALS) as (keyof typeof TOTALS)[],
+  page.family('spindle_messages', 'gauge', 'Messages in all queues, by state.')
+  for (const state of STATES) page.sample(`{state="${state}"}`, states[state])
+  page.gauge('spindle_message_bytes', 'Bytes of heads and bodies in all queues.', bytes)
+  page.gauge('spindle_oldest_ready_age_seconds', 'Age of the oldest first ready message of any queue.', oldest)
+  COUNTERS.forEach(([name, help], at) => {
+    page.family(`spindle_${name}`, 'counter', `${help}, in all queues, since the store was opened.`)
+    page.sample('', counts[at] as number)
+  })
+  page.gauge('spindle_queues', 'Queues there are.', measures.length)
+  const untold = Math.max(0, measures.length - QUEUES_MAX)
+  page.gauge(
+    'spindle_queues_untold',
+    `Queues beyond the ${QUEUES_MAX} fullest, which have no series of their own.`,
+    untold,
   )
-  for (const [total, help] of Object.entries(TOTALS)) {
-    family(`spindle_${total}_total`, 'counter', help)
-    lines.push(`spindle_${total}_total ${totals[total as keyof typeof TOTALS]}`)
-  }
-  family('spindle_queues', 'gauge', 'Queues there are.')
-  lines.push(`spindle_queues ${measures.length}`)
-  family('spindle_queues_not_told', 'gauge', `Queues beyond the ${QUEUES_MAX} that have series of their own.`)
-  lines.push(`spindle_queues_not_told ${measures.length - told.length}`)
+}
 
-  family('spindle_queue_messages', 'gauge', 'Messages in a queue, by state.')
-  for (const measure of told) {
-    const queue = labelValue(measure.queue)
-    for (const state of STATES) {
-      lines.push(`spindle_queue_messages{queue="${queue}",state="${state}"} ${measure[state]}`)
-    }
+function queues(page: Page, told: readonly MeasuredQueue[], nowMs: number): void {
+  const labels = told.map(({ queue }) => `queue="${labelValue(queue)}"`)
+  const each = (of: (measure: MeasuredQueue) => number | undefined): void => {
+    told.forEach((measure, at) => {
+      const value = of(measure)
+      if (value !== undefined) page.sample(`{${labels[at]}}`, value)
+    })
   }
-  family('spindle_queue_message_bytes', 'gauge', 'Bytes of heads and bodies in a queue.')
-  for (const { queue, bytes } of told) lines.push(`spindle_queue_message_bytes{queue="${labelValue(queue)}"} ${bytes}`)
-  family(
+  page.family('spindle_queue_messages', 'gauge', 'Messages in a queue, by state.')
+  told.forEach((measure, at) => {
+    for (const state of STATES) page.sample(`{${labels[at]},state="${state}"}`, measure[state])
+  })
+  page.family('spindle_queue_message_bytes', 'gauge', 'Bytes of heads and bodies in a queue.')
+  each(({ bytes }) => bytes)
+  page.family(
     'spindle_queue_oldest_ready_age_seconds',
     'gauge',
     'Age of the first ready message of a queue; 0: none is ready.',
   )
-  for (const { queue, oldestReadyAtMs } of told) {
-    const seconds = oldestReadyAtMs === undefined ? 0 : Math.max(0, nowMs - oldestReadyAtMs) / 1_000
-    lines.push(`spindle_queue_oldest_ready_age_seconds{queue="${labelValue(queue)}"} ${seconds}`)
+  each((measure) => ageSeconds(measure, nowMs))
+  for (const [name, help, of] of COUNTERS) {
+    page.family(`spindle_queue_${name}`, 'counter', `${help}, in a queue, since the store was opened.`)
+    each(of)
   }
-  for (const [total, help] of Object.entries(TOTALS)) {
-    family(`spindle_queue_${total}_total`, 'counter', help)
-    for (const measure of told) {
-      const value = measure.totals[total as keyof typeof TOTALS]
-      lines.push(`spindle_queue_${total}_total{queue="${labelValue(measure.queue)}"} ${value}`)
-    }
+  page.family(
+    'spindle_queue_run_seconds_p99',
+    'gauge',
+    '99th percentile of the time from delivery to settlement, lately.',
+  )
+  each(({ runP99Ms }) => (runP99Ms === undefined ? undefined : runP99Ms / 1_000))
+}
+
+function server(page: Page, { connections, disk, folder, loopLagP99Ms }: ServerFigures): void {
+  page.family('spindle_connections', 'gauge', 'Sockets that are open, by listener.')
+  for (const [protocol, count] of Object.entries(connections)) page.sample(`{protocol="${protocol}"}`, count)
+  if (disk !== null) {
+    page.histogram('spindle_disk_sync_seconds', 'How long each sync of the journal took.', disk.syncs)
+    page.family('spindle_disk_written_bytes_total', 'counter', 'Bytes written to the data folder.')
+    page.sample('', disk.writtenBytes)
   }
-  family('spindle_queue_run_seconds_p99', 'gauge', '99th percentile of the time from delivery to settlement, lately.')
-  for (const { queue, runP99Ms } of told) {
-    if (runP99Ms !== undefined) {
-      lines.push(`spindle_queue_run_seconds_p99{queue="${labelValue(queue)}"} ${runP99Ms / 1_000}`)
-    }
+  if (folder !== null) {
+    page.gauge('spindle_disk_used_bytes', 'Bytes on disk that the data folder takes.', folder.usedBytes)
+    page.gauge('spindle_disk_free_bytes', 'Bytes that may still be written where the data folder is.', folder.freeBytes)
+  }
+  const help = 'Delay of the event loop, 99th percentile since the last scrape.'
+  page.gauge('nodejs_eventloop_lag_p99_seconds', help, loopLagP99Ms / 1_000)
+}
+
+function process(page: Page, { nowMs, process: figures }: MetricsParts): void {
+  page.family('spindle_build_info', 'gauge', 'The version that runs.')
+  page.sample(`{version="${labelValue(figures.version)}"}`, 1)
+  page.family('process_cpu_seconds_total', 'counter', 'Processor time used.')
+  page.sample('', figures.cpuSeconds)
+  page.gauge('process_resident_memory_bytes', 'Memory in RAM.', figures.residentBytes)
+  page.gauge(
+    'process_start_time_seconds',
+    'When the process started, since the Unix epoch.',
+    nowMs / 1_000 - figures.upSeconds,
+  )
+  page.gauge('nodejs_heap_size_used_bytes', 'Heap of V8 in use.', figures.heapBytes)
+}
+
+class Page {
+  readonly #lines: string[] = []
+  #name = ''
+
+  /** The samples that follow are of this family. */
+  family(name: string, kind: 'gauge' | 'counter' | 'histogram', help: string): void {
+    this.#name = name
+    this.#lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`)
   }
 
-  family('spindle_build_info', 'gauge', 'The version that runs.')
-  lines.push(`spindle_build_info{version="${labelValue(figures.version)}"} 1`)
-  family('process_cpu_seconds_total', 'counter', 'Processor time used, seconds.')
-  lines.push(`process_cpu_seconds_total ${figures.cpuSeconds}`)
-  family('process_resident_memory_bytes', 'gauge', 'Memory in RAM, bytes.')
-  lines.push(`process_resident_memory_bytes ${figures.residentBytes}`)
-  family('process_start_time_seconds', 'gauge', 'When the process started, seconds since the Unix epoch.')
-  lines.push(`process_start_time_seconds ${nowMs / 1_000 - figures.upSeconds}`)
-  family('nodejs_heap_size_used_bytes', 'gauge', 'Heap of V8 in use, bytes.')
-  lines.push(`nodejs_heap_size_used_bytes ${figures.heapBytes}`)
-  return `${lines.join('\n')}\n`
+  sample(labels: string, value: number): void {
+    this.#lines.push(`${this.#name}${labels} ${value}`)
+  }
+
+  gauge(name: string, help: string, value: number): void {
+    this.family(name, 'gauge', help)
+    this.sample('', value)
+  }
+
+  histogram(name: string, help: string, { bounds, counts, sumSeconds }: HistogramView): void {
+    this.family(name, 'histogram', help)
+    let upTo = 0
+    counts.forEach((count, at) => {
+      upTo += count
+      this.#lines.push(`${name}_bucket{le="${bounds[at] ?? '+Inf'}"} ${upTo}`)
+    })
+    this.#lines.push(`${name}_sum ${sumSeconds}`, `${name}_count ${upTo}`)
+  }
+
+  text(): string {
+    return `${this.#lines.join('\n')}\n`
+  }
+}
+
+function ageSeconds({ oldestReadyAtMs }: MeasuredQueue, nowMs: number): number {
+  return oldestReadyAtMs === undefined ? 0 : Math.max(0, nowMs - oldestReadyAtMs) / 1_000
 }
 
 /** Names are free text: a quote or a line break must not end the label. */
