@@ -10,6 +10,7 @@ import { Journal } from '../src/engine/embedded/journal/journal.ts'
 import { systemClock } from '../src/runtime/clock.ts'
 import { silentLog } from '../src/runtime/log.ts'
 import { nodeDisk } from '../src/runtime/node-disk.ts'
+import { systemRandom } from '../src/runtime/random.ts'
 
 const RECORD_BYTES = 100
 const GROUP = 1_000
@@ -20,7 +21,13 @@ const folder = fs.mkdtempSync(join(tmpdir(), 'spindle-journal-'))
 const body = Buffer.alloc(RECORD_BYTES, 7)
 
 function openJournal(): Promise<Journal> {
-  return Journal.open({ disk: nodeDisk(folder), clock: systemClock, log: silentLog, formatVersion: 1 })
+  return Journal.open({
+    disk: nodeDisk(folder),
+    clock: systemClock,
+    log: silentLog,
+    random: systemRandom,
+    formatVersion: 1,
+  })
 }
 
 function append(journal: Journal): void {

@@ -42,8 +42,8 @@ export interface OpenOptions {
 /**
  * Opens a store: `memory:` (this process, gone with it), `file:PATH` (a data folder: the first process owns it, others
  * join it through a socket inside), `postgres://…` (a PostgreSQL that any number of processes share; needs the package `pg`) or
- * `http://HOST:PORT` (a server, `spindle serve`; `https:` with TLS). Rejects with `unknown-url`; `corrupt`, `format-newer` or `folder-busy` of a
- * folder; `driver-missing`, `store-unreachable`, `store-refused`, `privilege-missing`, `store-read-only`, `schema-older` or `schema-newer` of a
+ * `http://HOST:PORT` (a server, `spindle serve`; `https:` with TLS). Rejects with `unknown-url`; `corrupt`, `format-newer`, `format-older` or
+ * `folder-busy` of a folder; `driver-missing`, `store-unreachable`, `store-refused`, `privilege-missing`, `store-read-only`, `schema-older` or `schema-newer` of a
  * PostgreSQL; `unreachable`, `not-authenticated`, `access-denied` or `protocol` of a server.
  */
 export async function open(url: string, options: OpenOptions = {}): Promise<Spindle> {

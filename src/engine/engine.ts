@@ -52,7 +52,7 @@ export interface Engine {
 
   /**
    * Recovers and starts. After it resolves, every message, attempt, delay, record and queue that was durable is
-   * back; each clock lease runs its full term again. Rejects: `format-newer`, `corrupt`, `folder-busy`.
+   * back; each clock lease runs its full term again. Rejects: `format-newer`, `format-older`, `corrupt`, `folder-busy`.
    */
   open(): Promise<void>
   /** Settles what is under way, makes it durable, stops. Idempotent. Later calls reject with `closed`. */

@@ -71,6 +71,10 @@ export const errorCatalogue = {
     meaning: 'The data folder was written by a newer Spindle.',
     remedy: 'Upgrade spindle-mq, or open another folder.',
   },
+  'format-older': {
+    meaning: 'The data folder was written by an older Spindle, in a format that is not read any more.',
+    remedy: 'Let the version that wrote it drain the folder, or open another one.',
+  },
   'folder-busy': {
     meaning: 'Another process owns the folder and does not answer.',
     remedy: 'Stop that process, or wait for it.',

@@ -69,9 +69,10 @@ async function syncPath(path: string): Promise<void> {
 
 /**
  * A write this small is a copy into the page cache: 3 µs in the calling thread (some 40 at the most), where the thread pool takes 27 to
- * 60 µs, three to ten times the CPU, and on a busy machine milliseconds until both threads have had their turn. Larger ones would hold up the loop.
+ * 60 µs, three to ten times the CPU, and on a busy machine milliseconds until both threads have had their turn. Larger ones would hold up the
+ * loop, most of all where the file grows: 256 KiB of zeros at a file's end take 350 µs.
  */
-const WRITTEN_AT_ONCE_BYTES_MAX = 262_144
+const WRITTEN_AT_ONCE_BYTES_MAX = 131_072
 
 class NodeFile implements DiskFile {
   readonly #fd: number

@@ -25,7 +25,7 @@ export interface FolderOptions {
 /**
  * Resolves once this process owns the folder and its store is recovered, or its owner has answered. The folder is
  * created when it is missing (mode 0700). What callers see when the owner changes: client/folder/folder-port.ts.
- * Rejects `folder-busy`, `corrupt`, `format-newer`.
+ * Rejects `folder-busy`, `corrupt`, `format-newer`, `format-older`.
  */
 export function openFolder(path: string, options: FolderOptions): Promise<Port> {
   const { clock, random, log, limits, busyAfterMs, engine = embedded(options) } = options

@@ -5,7 +5,7 @@ import type { Clock, Timer } from '../runtime/clock.ts'
 
 const LOOK_EVERY_MS = 500
 /** After these nothing but opening the store again helps. */
-const FINAL = new Set(['poisoned', 'corrupt', 'format-newer', 'closed'])
+const FINAL = new Set(['poisoned', 'corrupt', 'format-newer', 'format-older', 'closed'])
 
 /** Calls `failed` once. A read costs nothing and rejects like every other call once the store is poisoned. */
 export function watchStore(parts: { port: Port; clock: Clock; failed: (fault: SpindleError) => void }): () => void {

@@ -18,7 +18,7 @@ function placesOf(disk: FaultDisk, kind: string): { path: string; start: number;
     const id = Number(/^journal\/(\d+)\.seg$/.exec(path)?.[1] ?? 0)
     if (id === 0) continue
     const bytes = disk.contentOf(path)
-    for (const step of walk(bytes, id)) {
+    for (const step of walk(bytes, { id, salt: bytes.readUInt32LE(20) })) {
       if (step.kind !== 'record') continue
       const { start, end } = step
       for (const one of told({ bytes, start, end, segment: id, offset: start })) {
@@ -235,7 +235,7 @@ describe('a file', () => {
     const { disk } = await worked(16, 50)
     const [path = ''] = segmentsOf(disk)
     const file = await disk.open(path, 'existing')
-    await file.write(encodeSegmentHeader({ version: 99, segment: 1, bytes: await file.sizeBytes() }), 0)
+    await file.write(encodeSegmentHeader({ version: 99, segment: 1, bytes: await file.sizeBytes(), salt: 0 }), 0)
     expect(await examine(disk)).toMatchObject({ kind: 'newer', version: 99 })
   })
 })

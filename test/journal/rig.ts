@@ -6,6 +6,7 @@ import {
   type ReplayStart,
 } from '../../src/engine/embedded/journal/journal.ts'
 import { silentLog } from '../../src/runtime/log.ts'
+import { seededRandom } from '../../src/runtime/random.ts'
 import { FaultDisk } from '../../src/testing/fault-disk.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 
@@ -31,6 +32,7 @@ export async function openRig(
     clock,
     log: silentLog,
     segmentBytes: SMALL_SEGMENT,
+    random: seededRandom(1),
     formatVersion: 1,
     ...rest,
   })

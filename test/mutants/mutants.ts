@@ -19,6 +19,7 @@ const powerCut = {
 }
 const conformance = (test: string): Mutant['caughtBy'] => ({ file: 'test/conformance/embedded.test.ts', test })
 const journal = (test: string): Mutant['caughtBy'] => ({ file: 'test/journal/journal.test.ts', test })
+const recycled = (test: string): Mutant['caughtBy'] => ({ file: 'test/journal/recycled.test.ts', test })
 const damage = (test: string): Mutant['caughtBy'] => ({ file: 'test/journal/damage.test.ts', test })
 
 export const mutants: readonly Mutant[] = [
@@ -84,22 +85,22 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'accept a torn middle',
     file: `${JOURNAL}/replay.ts`,
-    find: '  if (proof === undefined) return\n',
-    replace: '  if (proof !== undefined || proof === undefined) return\n',
+    find: 'synced.offset > end.offset)?.at',
+    replace: 'synced.offset > end.offset && false)?.at',
     caughtBy: damage('a flipped bit anywhere in what was stored is found, never served'),
   },
   {
     name: 'do not check the CRC of records',
     file: `${JOURNAL}/recovery.ts`,
-    find: '    if (getUint32(bytes, at + 4) !== recordCrc(this.#seed, at, bytes, at, length)) return undefined\n',
+    find: '    if (crc !== recordCrc(originOf(this.#seed, this.#before), at, bytes, at, length)) return undefined\n',
     replace: '',
     caughtBy: damage('a flipped bit anywhere in what was stored is found, never served'),
   },
   {
-    name: 'leave out the place of a record from its CRC',
+    name: 'leave out from the CRC of a record where, and behind what, it stands',
     file: `${JOURNAL}/record-format.ts`,
-    find: 'crcFeedUint32(crcFeedUint32(seed, offset), length)',
-    replace: 'crcFeedUint32(crcFeedUint32(seed, 0), length)',
+    find: 'return crcFeedUint32(crcFeedUint32(origin, offset), length)',
+    replace: 'return crcFeedUint32(CRC_START + 0 * (origin + offset), length)',
     caughtBy: damage('a record in another place than its own is not taken for one'),
   },
   {
@@ -113,11 +114,32 @@ export const mutants: readonly Mutant[] = [
     },
   },
   {
-    name: 'leave the torn tail in place',
-    file: `${JOURNAL}/recovery.ts`,
-    find: '      await file.write(zeros.subarray(0, slice.length), at)\n',
-    replace: '',
+    name: 'do not chain records to those before them',
+    file: `${JOURNAL}/record-format.ts`,
+    find: 'return crcFeedUint32(crcFeedUint32(origin, offset), length)',
+    replace: 'return crcFeedUint32(crcFeedUint32(CRC_START + 0 * origin, offset), length)',
     caughtBy: damage('never brings back a record that lay behind the cut'),
+  },
+  {
+    name: 'take what a recycled file held for records',
+    file: `${JOURNAL}/record-format.ts`,
+    find: 'return crcFeedUint32(crcFeedUint32(origin, offset), length)',
+    replace: 'return crcFeedUint32(crcFeedUint32(CRC_START + 0 * origin, offset), length)',
+    caughtBy: recycled('never comes back, wherever the power is cut and whatever sectors survive'),
+  },
+  {
+    name: 'make a deleted segment a spare before its name is durably gone',
+    file: `${JOURNAL}/segment-table.ts`,
+    find: '    await this.#disk.rename(from, path)\n    await this.#disk.syncDirectory(DIRECTORY)\n    return',
+    replace: '    await this.#disk.rename(from, path)\n    return',
+    caughtBy: recycled('is a spare for good once that is told'),
+  },
+  {
+    name: 'use one salt for every life of a file',
+    file: `${JOURNAL}/journal.ts`,
+    find: 'return Buffer.from(this.#random.bytes(4)).readUInt32LE(0)',
+    replace: 'return this.#random.bytes(0).length',
+    caughtBy: recycled('draws another salt for each life of a file'),
   },
   {
     name: 'take the reserve for appends',

@@ -101,7 +101,7 @@ export class Checkpointer {
       id,
       rules: { name, policy, lifetime },
     }))
-    const start = { position: this.#journal.position(), segments: this.#journal.segmentIds() }
+    const start = this.#journal.replayStart()
     return { start, epoch, nextNumber, nextQueueId: this.#core.nextQueueId(), tag, queues }
   }
 

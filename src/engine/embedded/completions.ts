@@ -27,10 +27,11 @@ export class Completions {
     this.#size++
   }
 
-  /** Resolves everybody who waits for a record up to `reached`. */
-  reach(reached: number): void {
+  /** Resolves those who wait for a record up to `reached`, `max` of them at most; true: there are more. */
+  reach(reached: number, max: number): boolean {
     const mask = this.#records.length - 1
-    while (this.#size > 0 && (this.#records[this.#head] as number) <= reached) {
+    for (let left = max; this.#size > 0 && (this.#records[this.#head] as number) <= reached; left--) {
+      if (left === 0) return true
       const at = this.#head
       const settle = this.#settles[at] as (value: unknown) => void
       const value = this.#values[at]
@@ -41,6 +42,7 @@ export class Completions {
       this.#size--
       settle(value)
     }
+    return false
   }
 
   fail(fault: unknown): void {

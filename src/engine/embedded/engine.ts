@@ -126,6 +126,7 @@ export class EmbeddedEngine implements Engine {
       disk,
       clock,
       log: this.#log,
+      random,
       formatVersion: FORMAT_VERSION,
       recentBytes: cacheBytes / 2,
       ...(options?.segmentBytes === undefined ? undefined : { segmentBytes: options.segmentBytes }),

@@ -31,6 +31,8 @@ export class Ledger {
   #fault: unknown
   /** Bytes sealed since the engine opened. */
   sealedBytes = 0
+  #syncedTo = 0
+  #telling = false
 
   constructor(parts: { journal: Journal; index: MessageIndex }) {
     this.#journal = parts.journal
@@ -119,14 +121,23 @@ export class Ledger {
   }
 
   reachWritten(record: number): void {
-    this.#written.reach(record)
+    this.#written.reach(record, Number.POSITIVE_INFINITY)
   }
 
+  /** Tells callers in groups: what the first ones do next is on its way to the disk while the others have their turn. */
   reachSynced(record: number): void {
-    this.#durable.reach(record)
+    this.#syncedTo = record
+    if (!this.#telling) void this.#tell()
+  }
+
+  async #tell(): Promise<void> {
+    this.#telling = true
+    while (this.#durable.reach(this.#syncedTo, TOLD_AT_ONCE_MAX)) await undefined
+    this.#telling = false
   }
 
   fail(fault: unknown): void {
+    this.#durable.reach(this.#syncedTo, Number.POSITIVE_INFINITY)
     this.#fault = fault
     this.#durable.fail(fault)
     this.#written.fail(fault)
@@ -158,6 +169,8 @@ export class Ledger {
   }
 }
 
+/** Callers told of a sync before the event loop's other tasks; as many records are worth a sync of their own (writer.ts). */
+const TOLD_AT_ONCE_MAX = 256
 /** An array that one huge unit grew is let go afterwards. */
 const PLACES_KEPT_MAX = 4_096
 const NO_USERS = new Map<number, number>()

@@ -10,6 +10,10 @@ import type { Journal } from './journal/journal.ts'
 const CLOSING_FROM_BYTES = 1_048_576
 /** ... while it is smaller than this, or than half of what it saves. */
 const CLOSING_BYTES_MAX = 64 * 1_048_576
+/** As soon as a segment is full a checkpoint is due, too, when this share of the usual distance has gone by ... */
+const EARLY_SHARE = 1 / 8
+/** ... and it has no more than this share of what it saves: the full segment can then be used again instead of filling another. */
+const EARLY_SIZE_SHARE = 1 / 16
 /** A plain row of a checkpoint, about. */
 const ROW_BYTES = 40
 
@@ -22,6 +26,8 @@ export class Upkeep {
   #compactor: Compactor | undefined
   /** Bytes sealed when the last checkpoint began; negative: what there was to replay at the start. */
   #sinceBytes: number
+  /** The segment in use then. */
+  #sinceSegment: number
   #running: Promise<void> | undefined
   #stopped = false
 
@@ -40,6 +46,7 @@ export class Upkeep {
     this.#log = log
     this.#checkpointBytes = parts.checkpointBytes
     this.#sinceBytes = core.ledger.sealedBytes - parts.replayedBytes
+    this.#sinceSegment = journal.segment
     this.#checkpoints = new Checkpointer({ core, journal, disk, log, number: parts.checkpointNumber })
   }
 
@@ -47,8 +54,17 @@ export class Upkeep {
   consider(): void {
     if (this.#running !== undefined || this.#stopped) return
     const since = this.#core.ledger.sealedBytes - this.#sinceBytes
-    if (since < this.#checkpointBytes || since < this.#sizeBytes()) return
+    const { segment } = this.#journal
+    if (
+      since >= this.#checkpointBytes ? since < this.#sizeBytes() : segment === this.#sinceSegment || !this.#pays(since)
+    )
+      return
     this.#start()
+  }
+
+  /** Would an early one cost next to nothing? */
+  #pays(since: number): boolean {
+    return since >= this.#checkpointBytes * EARLY_SHARE && this.#sizeBytes() <= since * EARLY_SIZE_SHARE
   }
 
   /** At a clean close: ends what is under way, and writes a last checkpoint if that makes the next start faster. */
@@ -76,6 +92,7 @@ export class Upkeep {
 
   #start(): void {
     this.#sinceBytes = this.#core.ledger.sealedBytes
+    this.#sinceSegment = this.#journal.segment
     this.#running = this.#run().then(() => {
       this.#running = undefined
     })

@@ -81,6 +81,7 @@ export function statusOf(code: ErrorCode): number {
     case 'poisoned':
     case 'corrupt':
     case 'format-newer':
+    case 'format-older':
     case 'listen-failed':
     case 'protocol':
     case 'import-failed':

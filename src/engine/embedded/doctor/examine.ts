@@ -245,7 +245,7 @@ class Examiner {
   ): Promise<number | undefined> {
     const { id, path } = segment
     const bytes = await wholeOf(segment)
-    const steps = [...walk(bytes, id)]
+    const steps = [...walk(bytes, segment)]
     const cut = range.isLast ? tornAt(steps, id, range.from) : undefined
     let next: number | undefined
     let records = 0
@@ -297,8 +297,7 @@ class Examiner {
   async #anyRecordBehind(id: number): Promise<boolean> {
     for (const segment of this.#segments) {
       if (segment.id <= id) continue
-      for (const { kind } of walk(await wholeOf(segment), segment.id))
-        if (kind !== 'end' && kind !== 'hole') return true
+      for (const { kind } of walk(await wholeOf(segment), segment)) if (kind !== 'end' && kind !== 'hole') return true
     }
     return false
   }

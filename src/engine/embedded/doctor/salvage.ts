@@ -45,7 +45,7 @@ export interface SalvageParts {
 
 /** Durable when it resolves. Rejects `disk-full`, and with what the target's file system says. */
 export async function salvage({ examination, target, clock, random }: SalvageParts): Promise<Salvaged> {
-  const journal = await Journal.open({ disk: target, clock, log: silentLog, formatVersion: FORMAT_VERSION })
+  const journal = await Journal.open({ disk: target, clock, log: silentLog, random, formatVersion: FORMAT_VERSION })
   try {
     await journal.recover(undefined, () => {})
     const writer = new SalvageWriter(journal, examination)

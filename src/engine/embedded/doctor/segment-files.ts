@@ -1,7 +1,7 @@
 /** The files of a journal as they are found: which hold a segment, which are cut, misnamed, unreadable or of a newer format. */
 import type { Disk, DiskFile } from '../../../runtime/disk.ts'
 import { FORMAT_VERSION } from '../codec.ts'
-import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../journal/record-format.ts'
+import { decodeSegmentHeader, restOfSegmentHeader, SEGMENT_HEADER_BYTES } from '../journal/record-format.ts'
 import { DIRECTORY } from '../journal/segment-table.ts'
 
 export interface FoundSegment {
@@ -11,6 +11,8 @@ export interface FoundSegment {
   readonly bytes: number
   /** What it should have; undefined: its header is unreadable. */
   readonly bytesWanted: number | undefined
+  /** As far as its header tells. */
+  readonly salt: number
 }
 
 export interface FoundFiles {
@@ -45,8 +47,11 @@ export async function findSegments(disk: Disk): Promise<FoundFiles> {
     const head = Buffer.alloc(SEGMENT_HEADER_BYTES)
     await file.read(head, 0)
     const header = decodeSegmentHeader(head)
-    if (header === undefined) problems.push({ where: path, what: 'its header is damaged; its name is believed' })
-    else {
+    const rest = header ?? restOfSegmentHeader(head)
+    if (header === undefined) {
+      const fate = rest === undefined ? 'without it no record of it can be checked' : 'its name is believed'
+      problems.push({ where: path, what: `its header is damaged; ${fate}` })
+    } else {
       version = Math.max(version, header.version)
       if (header.segment !== named) problems.push({ where: path, what: `it holds segment ${header.segment}` })
       if (header.bytes > bytes)
@@ -59,7 +64,7 @@ export async function findSegments(disk: Disk): Promise<FoundFiles> {
       await file.close()
       continue
     }
-    found.set(id, { id, path, file, bytes, bytesWanted: header?.bytes })
+    found.set(id, { id, path, file, bytes, bytesWanted: header?.bytes, salt: rest?.salt ?? 0 })
   }
   const segments = [...found.values()].sort((a, b) => a.id - b.id)
   return { segments, problems, strangers, version: Math.max(version, segments.length > 0 ? FORMAT_VERSION : 0) }

@@ -17,12 +17,14 @@ import { SpindleError } from '../../../model/errors.ts'
 import type { Clock, Timer } from '../../../runtime/clock.ts'
 import type { Disk } from '../../../runtime/disk.ts'
 import type { Log } from '../../../runtime/log.ts'
+import type { Random } from '../../../runtime/random.ts'
 import { type Chunk, emptyChunk } from './chunk.ts'
 import type { JournalOptions } from './journal-options.ts'
 import type { Position } from './position.ts'
 import {
   KIND_SEGMENTS,
   MARKER_BYTES,
+  originOf,
   putMarker,
   putRoll,
   putUint32,
@@ -35,7 +37,7 @@ import {
   segmentSeed,
 } from './record-format.ts'
 import { corrupt, type OnRecord } from './recovery.ts'
-import { type ReplayStart, replayJournal } from './replay.ts'
+import { type JournalEnd, type ReplayStart, replayJournal } from './replay.ts'
 import { DIRECTORY, SegmentTable } from './segment-table.ts'
 import { type Sheet, Sheets } from './sheets.ts'
 import { SpareSegments } from './spare-segments.ts'
@@ -92,6 +94,7 @@ export class Journal {
   readonly #disk: Disk
   readonly #clock: Clock
   readonly #log: Log
+  readonly #random: Random
   readonly #segmentBytesMax: number
   readonly #spares: SpareSegments
   readonly #table: SegmentTable
@@ -100,6 +103,8 @@ export class Journal {
   #open: Chunk = emptyChunk({ segment: 0, fileOffset: 0, bytes: this.buffer, view: this.view, used: 0, written: 0 })
   #openSegmentBytes = 0
   #openSeed = 0
+  /** CRC of the last record made in it; 0: there is none yet. */
+  #before = 0
   #kind = 0
   #payloadBytes = 0
   /** What the last marker said. */
@@ -108,10 +113,11 @@ export class Journal {
   #state: 'opened' | 'recovering' | 'running' | 'closing' | 'closed' = 'opened'
 
   private constructor(options: JournalOptions) {
-    const { disk, clock, log } = options
+    const { disk, clock, log, random } = options
     this.#disk = disk
     this.#clock = clock
     this.#log = log
+    this.#random = random
     this.#segmentBytesMax = Math.max(SEGMENT_BYTES_MIN, options.segmentBytes ?? SEGMENT_BYTES_DEFAULT)
     this.settleRoomBytes = Math.min(SETTLE_ROOM_BYTES, this.#segmentBytesMax / 8)
     this.#sheets = new Sheets(options.recentBytes ?? RECENT_BYTES_DEFAULT)
@@ -121,7 +127,7 @@ export class Journal {
     this.#writer = new JournalWriter({ disk, log, table: this.#table, source: this.#source() })
   }
 
-  /** Finds the segments and checks their headers; `recover` comes next, once. Rejects `corrupt`, `format-newer`. */
+  /** Finds the segments and checks their headers; `recover` comes next, once. Rejects `corrupt`, `format-newer`, `format-older`. */
   static async open(options: JournalOptions): Promise<Journal> {
     const journal = new Journal(options)
     await options.disk.makeDirectory(DIRECTORY)
@@ -209,7 +215,8 @@ export class Journal {
     const chunk = this.#open
     const { sheet } = chunk
     const at = chunk.end
-    sealRecord(this.#openSeed, sheet.fileOffset + at, sheet, at, this.#kind, payloadBytes)
+    const origin = originOf(this.#openSeed, this.#before)
+    this.#before = sealRecord(origin, sheet.fileOffset + at, sheet, at, this.#kind, payloadBytes)
     chunk.end = at + RECORD_HEADER_BYTES + payloadBytes
     sheet.used = chunk.end
     chunk.lastSealed = ++this.sealed
@@ -250,9 +257,14 @@ export class Journal {
     return segment === writing ? offset : this.#table.bytesOf(segment)
   }
 
-  /** Where the next record begins. A checkpoint of the state as of now replays from here; `sync` before it becomes valid. */
+  /** Where the next record begins. */
   position(): Position {
     return { segment: this.#open.sheet.segment, offset: this.#endOffset }
+  }
+
+  /** A checkpoint of the state as of now replays from here; `sync` before it becomes valid. */
+  replayStart(): ReplayStart {
+    return { position: this.position(), before: this.#before, segments: this.segmentIds() }
   }
 
   segmentIds(): number[] {
@@ -271,7 +283,7 @@ export class Journal {
 
   /**
    * Deletes a segment, durably; never the one in use. What it held is gone from then on, and cannot come back with a power cut. A crash on the way
-   * leaves it whole or gone. Await it before deleting one that settles what this one appended.
+   * leaves it whole or gone. Its file waits to become another segment where one is wanted: that is cheaper than filling a new one. Await it before deleting one that settles what this one appended.
    */
   async deleteSegment(id: number): Promise<void> {
     if (this.#table.find(id) === undefined || id >= this.#writer.syncedTo.segment)
@@ -282,7 +294,9 @@ export class Journal {
     this.seal('durable')
     await this.sync()
     try {
-      await this.#table.remove([id])
+      if (this.#spares.wants(this.#table.bytesOf(id))) {
+        this.#spares.give(await this.#table.toSpare(id, this.#spares.newPath()))
+      } else await this.#table.remove([id])
     } catch (error) {
       this.#writer.fail('deleting a segment', error)
     }
@@ -359,17 +373,24 @@ export class Journal {
     const spare = made ? this.#spares.take(bytes, 'settle') : undefined
     if (spare === undefined)
       throw new SpindleError('disk-full', `creating the journal of ${this.#disk.label} (${bytes} bytes)`)
-    this.#table.add(1, spare)
+    const salt = this.#drawSalt()
+    this.#table.add(1, spare, salt)
     await this.#table.activate(1)
-    this.#startAt({ segment: 1, offset: SEGMENT_HEADER_BYTES })
+    this.#startAt({ position: { segment: 1, offset: SEGMENT_HEADER_BYTES }, before: 0 })
   }
 
-  #startAt(end: Position): void {
-    this.#open = emptyChunk(this.#sheets.open(end.segment, end.offset, 0))
-    this.#openSegmentBytes = this.#table.bytesOf(end.segment)
-    this.#openSeed = segmentSeed(end.segment)
-    this.#writer.writtenTo = end
-    this.#writer.syncedTo = end
+  #startAt({ position, before }: JournalEnd): void {
+    const { segment, offset } = position
+    this.#open = emptyChunk(this.#sheets.open(segment, offset, 0))
+    this.#openSegmentBytes = this.#table.bytesOf(segment)
+    this.#openSeed = segmentSeed(segment, this.#table.fileOf(segment).salt)
+    this.#before = before
+    this.#writer.writtenTo = position
+    this.#writer.syncedTo = position
+  }
+
+  #drawSalt(): number {
+    return Buffer.from(this.#random.bytes(4)).readUInt32LE(0)
   }
 
   #fits(payloadBytes: number): boolean {
@@ -407,7 +428,8 @@ export class Journal {
   #putMarker(chunk: Chunk): void {
     this.#stated = this.#writer.syncedTo
     const { sheet } = chunk
-    putMarker(this.#openSeed, sheet.fileOffset + chunk.end, sheet, chunk.end, this.#stated)
+    const follows = { seed: this.#openSeed, before: this.#before }
+    this.#before = putMarker(follows, sheet.fileOffset + chunk.end, sheet, chunk.end, this.#stated)
     chunk.end += MARKER_BYTES
     sheet.used = chunk.end
     chunk.lastSealed = this.sealed
@@ -422,15 +444,17 @@ export class Journal {
     const chunk = this.#open
     const { sheet } = chunk
     const next = sheet.segment + 1
-    putRoll(this.#openSeed, sheet.fileOffset + chunk.end, sheet, chunk.end, next)
+    putRoll(originOf(this.#openSeed, this.#before), sheet.fileOffset + chunk.end, sheet, chunk.end, next)
     chunk.end += ROLL_BYTES
     sheet.used = chunk.end
     chunk.rolls = true
     chunk.lastSealed = this.sealed
     this.#writer.enqueue(chunk)
-    this.#table.add(next, spare)
+    const salt = this.#drawSalt()
+    this.#table.add(next, spare, salt)
     this.#openSegmentBytes = spare.bytes
-    this.#openSeed = segmentSeed(next)
+    this.#openSeed = segmentSeed(next, salt)
+    this.#before = 0
     this.#open = emptyChunk(this.#sheets.open(next, SEGMENT_HEADER_BYTES, payloadBytes + LEAST_BYTES))
     this.#spares.want(this.#regularBytes(next + 1))
   }

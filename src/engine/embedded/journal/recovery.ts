@@ -5,21 +5,24 @@
  *   last that has records, and everything after it must be untouched.
  * - In that one, a bad record is a torn tail, unless some marker behind it (in a later write) says that the place had been synced.
  *   Then it is damage, as is any bad record anywhere else, and a loud refusal is the only honest answer.
- * - What lies behind the cut is zeroed before anything is written there: a leftover of the torn write could otherwise be
- *   taken for a record once new records end where it begins.
+ * - What lies behind the cut stays there, as does what a recycled file held before: no record passes behind others than those it was
+ *   written behind (record-format.ts).
  */
 import { SpindleError } from '../../../model/errors.ts'
 import type { Disk, DiskFile } from '../../../runtime/disk.ts'
+import type { Position } from './position.ts'
 import {
   decodeSegmentHeader,
   getUint32,
   INTERNAL_KIND_FROM,
-  KIND_MARKER,
+  isUnsaltedHeader,
   KIND_ROLL,
   KIND_SEGMENTS,
   MARKER_MAGIC,
   MARKER_PAYLOAD_BYTES,
+  originOf,
   RECORD_HEADER_BYTES,
+  readMarker,
   recordCrc,
   SEGMENT_HEADER_BYTES,
   segmentSeed,
@@ -43,6 +46,7 @@ export interface SegmentFile {
   readonly path: string
   readonly file: DiskFile
   readonly bytes: number
+  readonly salt: number
 }
 
 /** One read; between two of them the event loop turns. */
@@ -51,16 +55,14 @@ const READ_SLICE_BYTES = 1_048_576
 export type SegmentEnd =
   /** It says which segment follows. */
   | { readonly kind: 'rolled'; readonly next: number }
-  /** Nothing was written from `offset` on. */
-  | { readonly kind: 'clean'; readonly offset: number }
-  /** The record at `offset` fails its check. */
-  | { readonly kind: 'bad'; readonly offset: number }
+  /** What stands at `offset` is no record that follows the one before, whose CRC is `before`. */
+  | { readonly kind: 'open'; readonly offset: number; readonly before: number }
 
 export function corrupt(disk: Disk, what: string): SpindleError {
   return new SpindleError('corrupt', `journal of ${disk.label}: ${what}`)
 }
 
-/** Opens a segment and checks its header and size. Rejects `corrupt`, `format-newer`. */
+/** Opens a segment and checks its header and size. Rejects `corrupt`, `format-newer`, `format-older`. */
 export async function openSegment(
   disk: Disk,
   place: { readonly id: number; readonly path: string },
@@ -71,7 +73,10 @@ export async function openSegment(
   try {
     const bytes = await file.sizeBytes()
     const head = Buffer.alloc(SEGMENT_HEADER_BYTES)
-    const header = (await file.read(head, 0)) === head.length ? decodeSegmentHeader(head) : undefined
+    const whole = (await file.read(head, 0)) === head.length
+    const header = whole ? decodeSegmentHeader(head) : undefined
+    if (header === undefined && whole && isUnsaltedHeader(head))
+      throw new SpindleError('format-older', `opening ${disk.label} (this Spindle reads format ${formatVersion})`)
     if (header === undefined) throw corrupt(disk, `the header of segment ${id} (${path}) fails its checksum`)
     if (header.version > formatVersion)
       throw new SpindleError(
@@ -84,7 +89,7 @@ export async function openSegment(
         disk,
         `segment ${id} (${path}) is cut: ${bytes} bytes at offset ${bytes} instead of ${header.bytes}`,
       )
-    return { id, path, file, bytes }
+    return { id, path, file, bytes, salt: header.salt }
   } catch (error) {
     await file.close()
     throw error
@@ -97,30 +102,36 @@ export class SegmentReader {
   readonly #bytes: Buffer
   readonly #seed: number
   #filled = 0
+  /** CRC of the last record that passed; 0: there is none yet. */
+  #before = 0
 
   constructor(segment: SegmentFile, buffer: Buffer) {
     this.#segment = segment
     this.#bytes = buffer.subarray(0, segment.bytes)
-    this.#seed = segmentSeed(segment.id)
+    this.#seed = segmentSeed(segment.id, segment.salt)
   }
 
-  /** Replays from `offset`. `segments` hears of the lists of existing segments. */
-  async replay(offset: number, onRecord: OnRecord, onSegments: (ids: number[]) => void): Promise<SegmentEnd> {
+  /** Replays from `from` (undefined: from the first record). `segments` hears of the lists of existing segments. */
+  async replay(
+    from: { readonly offset: number; readonly before: number } | undefined,
+    onRecord: OnRecord,
+    onSegments: (ids: number[]) => void,
+  ): Promise<SegmentEnd> {
     const { id, bytes: size } = this.#segment
     const bytes = this.#bytes
-    let at = offset
+    let at = from?.offset ?? SEGMENT_HEADER_BYTES
+    this.#before = from?.before ?? 0
     for (;;) {
-      if (at + RECORD_HEADER_BYTES > size) return { kind: 'bad', offset: at }
+      const open = { kind: 'open', offset: at, before: this.#before } as const
+      if (at + RECORD_HEADER_BYTES > size) return open
       await this.#fill(at + RECORD_HEADER_BYTES)
       const length = getUint32(bytes, at)
       const end = at + RECORD_HEADER_BYTES + length
-      if (getUint32(bytes, at + 8) === 0)
-        return { kind: length === 0 && getUint32(bytes, at + 4) === 0 ? 'clean' : 'bad', offset: at }
-      if (end > size) return { kind: 'bad', offset: at }
+      if (end > size) return open
       await this.#fill(end)
       // Everything read so far is replayed without a turn in between.
       const kind = this.#check(at, length)
-      if (kind === undefined) return { kind: 'bad', offset: at }
+      if (kind === undefined) return open
       const start = at + RECORD_HEADER_BYTES
       if (kind < INTERNAL_KIND_FROM) onRecord(kind, bytes, start, end, id, start)
       else if (kind === KIND_ROLL) return { kind: 'rolled', next: getUint32(bytes, start) }
@@ -130,37 +141,19 @@ export class SegmentReader {
     }
   }
 
-  /** The first place at or behind `offset` that a marker proves to have been synced, though `offset` is bad or empty. */
-  async findProofBehind(offset: number): Promise<number | undefined> {
-    const { id, bytes: size } = this.#segment
+  /** The markers of this segment at or behind `offset`: where each stands, and what it says was synced. */
+  async markersBehind(offset: number): Promise<{ readonly at: number; readonly synced: Position }[]> {
+    const { bytes: size } = this.#segment
     await this.#fill(size)
-    for (let from = offset; ; ) {
+    const markers: { at: number; synced: Position }[] = []
+    for (let from = offset + RECORD_HEADER_BYTES; ; ) {
       const found = this.#bytes.indexOf(MARKER_MAGIC, from)
-      if (found < 0) return undefined
+      if (found < 0 || found + MARKER_PAYLOAD_BYTES > size) return markers
       from = found + 1
       const at = found - RECORD_HEADER_BYTES
-      if (at < offset || found + MARKER_PAYLOAD_BYTES > size) continue
-      if (getUint32(this.#bytes, at) !== MARKER_PAYLOAD_BYTES || this.#check(at, MARKER_PAYLOAD_BYTES) !== KIND_MARKER)
-        continue
-      const syncedSegment = getUint32(this.#bytes, found + 8)
-      const syncedOffset = getUint32(this.#bytes, found + 12)
-      if (syncedSegment === id && syncedOffset > offset) return at
+      const synced = readMarker(this.#seed, at, this.#bytes, found)
+      if (synced !== undefined) markers.push({ at, synced })
     }
-  }
-
-  /** Zeroes what was written from `offset` on; the caller syncs. Tells whether there was anything. */
-  async wipe(offset: number): Promise<boolean> {
-    const { file, bytes: size } = this.#segment
-    await this.#fill(size)
-    let wiped = false
-    const zeros = Buffer.alloc(READ_SLICE_BYTES)
-    for (let at = offset; at < size; at += READ_SLICE_BYTES) {
-      const slice = this.#bytes.subarray(at, Math.min(at + READ_SLICE_BYTES, size))
-      if (slice.equals(zeros.subarray(0, slice.length))) continue
-      await file.write(zeros.subarray(0, slice.length), at)
-      wiped = true
-    }
-    return wiped
   }
 
   /** Replays the ordinary records that are wholly in memory; returns where it stopped. */
@@ -172,7 +165,7 @@ export class SegmentReader {
       const length = getUint32(bytes, at)
       const kind = bytes[at + 8] as number
       const start = at + RECORD_HEADER_BYTES
-      if (start + length > this.#filled || kind === 0 || kind === KIND_ROLL || kind === KIND_SEGMENTS) break
+      if (start + length > this.#filled || kind === KIND_ROLL || kind === KIND_SEGMENTS) break
       if (this.#check(at, length) === undefined) break
       at = start + length
       if (kind < INTERNAL_KIND_FROM) onRecord(kind, bytes, start, at, id, start)
@@ -180,11 +173,15 @@ export class SegmentReader {
     return at
   }
 
-  /** The kind of the record, or undefined when it fails its check. It is in memory as a whole. */
+  /** The kind of the record, or undefined when it is none that follows the one before. It is in memory as a whole. */
   #check(at: number, length: number): number | undefined {
     const bytes = this.#bytes
-    if (getUint32(bytes, at + 4) !== recordCrc(this.#seed, at, bytes, at, length)) return undefined
-    return getUint32(bytes, at + 8) > 255 ? undefined : bytes[at + 8]
+    const kind = getUint32(bytes, at + 8)
+    if (kind === 0 || kind > 255) return undefined
+    const crc = getUint32(bytes, at + 4)
+    if (crc !== recordCrc(originOf(this.#seed, this.#before), at, bytes, at, length)) return undefined
+    this.#before = crc
+    return kind
   }
 
   async #fill(end: number): Promise<void> {

@@ -7,9 +7,10 @@ import { corrupt, type OnRecord, type SegmentEnd, SegmentReader } from './recove
 import { type SegmentTable, segmentPath } from './segment-table.ts'
 import type { SpareSegments } from './spare-segments.ts'
 
-/** What a checkpoint keeps to be continued from: where, and which segments existed then. */
+/** What a checkpoint keeps to be continued from: where, the CRC of the record before, and which segments existed then. */
 export interface ReplayStart {
   readonly position: Position
+  readonly before: number
   readonly segments: readonly number[]
 }
 
@@ -24,14 +25,20 @@ interface Parts {
 const NO_CHECKPOINT =
   'the segments from 1 on are not all there, and the checkpoint that stood for them is missing or damaged'
 
-type Unrolled = Exclude<SegmentEnd, { kind: 'rolled' }>
+type Open = Exclude<SegmentEnd, { kind: 'rolled' }>
+
+/** Where the next record goes, and the CRC it follows. */
+export interface JournalEnd {
+  readonly position: Position
+  readonly before: number
+}
 
 /** Resolves to the end of the journal; the table is not empty. */
 export async function replayJournal(
   parts: Parts,
   from: ReplayStart | undefined,
   onRecord: OnRecord,
-): Promise<Position> {
+): Promise<JournalEnd> {
   const { disk, table } = parts
   const ids = table.ids()
   const start = from?.position ?? { segment: ids[0] ?? 0, offset: SEGMENT_HEADER_BYTES }
@@ -49,8 +56,8 @@ export async function replayJournal(
     const id = ids[index]
     if (id === undefined) throw corrupt(disk, `segment ${start.segment} is missing`)
     const reader = readerOf(id)
-    const offset = id === start.segment ? start.offset : SEGMENT_HEADER_BYTES
-    const end = await reader.replay(offset, onRecord, (now) => {
+    const begin = from !== undefined && id === start.segment ? { offset: start.offset, before: from.before } : undefined
+    const end = await reader.replay(begin, onRecord, (now) => {
       listed = now
     })
     if (end.kind === 'rolled') {
@@ -62,36 +69,32 @@ export async function replayJournal(
     const later = ids.slice(index + 1)
     await refuseDamage(parts, reader, id, end)
     for (const orphan of later) await refuseOrphan(parts, readerOf(orphan), orphan, { segment: id, offset: end.offset })
-    await makeTail(parts, readerOf(id), id, end)
+    // What was replayed may be in the page cache only.
+    await table.fileOf(id).file.datasync()
     await refuseGaps(parts, ids.slice(0, index + 1), listed)
     for (const untouched of later) parts.spares.give(await table.toSpare(untouched, parts.spares.newPath()))
-    return { segment: id, offset: end.offset }
+    return { position: { segment: id, offset: end.offset }, before: end.before }
   }
 }
 
-async function refuseDamage({ disk }: Parts, reader: SegmentReader, id: number, end: Unrolled): Promise<void> {
-  const proof = await reader.findProofBehind(end.offset)
-  if (proof === undefined) return
+/** A marker behind the end that says the end was synced proves that more was stored; others are what a write that was cut off left. */
+async function refuseDamage({ disk, log }: Parts, reader: SegmentReader, id: number, end: Open): Promise<void> {
+  const markers = await reader.markersBehind(end.offset)
+  const proof = markers.find(({ synced }) => synced.segment === id && synced.offset > end.offset)?.at
+  if (proof === undefined) {
+    const fields = { folder: disk.label, segment: id, offset: end.offset }
+    if (markers.length > 0) log.warn('cut an unfinished write from the end of the journal', fields)
+    return
+  }
   const place = `the record at offset ${end.offset} of segment ${id} (${segmentPath(id)})`
   throw corrupt(disk, `${place} fails its checksum, and the one at offset ${proof} proves that it was stored`)
 }
 
-/** A later segment gets its first record only after the roll to it is durable. */
+/** A later segment gets its first record only after the roll to it is durable, and a marker before that one. */
 async function refuseOrphan({ disk }: Parts, reader: SegmentReader, later: number, bad: Position): Promise<void> {
-  const ignore = (): void => {}
-  const end = await reader.replay(SEGMENT_HEADER_BYTES, ignore, ignore)
-  if (end.kind === 'clean' && end.offset === SEGMENT_HEADER_BYTES) return
+  if ((await reader.markersBehind(SEGMENT_HEADER_BYTES)).length === 0) return
   const place = `the record at offset ${bad.offset} of segment ${bad.segment} (${segmentPath(bad.segment)})`
   throw corrupt(disk, `${place} fails its checksum, and segment ${later} follows it`)
-}
-
-/** What was replayed may be in the page cache only, and what lies behind it must not be taken for records later. */
-async function makeTail({ disk, log, table }: Parts, reader: SegmentReader, id: number, end: Unrolled): Promise<void> {
-  const wiped = await reader.wipe(end.offset)
-  await table.fileOf(id).file.datasync()
-  if (!wiped) return
-  const fields = { folder: disk.label, segment: id, offset: end.offset }
-  log.warn('cut an unfinished write from the end of the journal', fields)
 }
 
 /** Every segment that should exist does; one whose removal a crash undid is removed again. */

@@ -12,6 +12,7 @@ interface Segment {
   /** undefined: still a spare. */
   file: SegmentFile | undefined
   readonly spare: Spare | PromisedSpare | undefined
+  readonly salt: number
 }
 
 export class SegmentTable {
@@ -30,13 +31,13 @@ export class SegmentTable {
       if (match === null) continue
       const id = Number(match[1])
       const file = await openSegment(this.#disk, { id, path: `${DIRECTORY}/${name}` }, this.#formatVersion)
-      this.#segments.set(id, { id, bytes: file.bytes, file, spare: undefined })
+      this.#segments.set(id, { id, bytes: file.bytes, file, spare: undefined, salt: file.salt })
     }
   }
 
   /** Gives a spare its number; it has no file until `activate`. */
-  add(id: number, spare: Spare | PromisedSpare): void {
-    this.#segments.set(id, { id, bytes: spare.bytes, file: undefined, spare })
+  add(id: number, spare: Spare | PromisedSpare, salt: number): void {
+    this.#segments.set(id, { id, bytes: spare.bytes, file: undefined, spare, salt })
   }
 
   /** A spare becomes segment `id`: its header, its size and its name are durable when this resolves. Idempotent. */
@@ -45,12 +46,13 @@ export class SegmentTable {
     if (segment?.spare === undefined || segment.file !== undefined) return
     const { file, bytes, path: from } = 'spare' in segment.spare ? await segment.spare.spare : segment.spare
     const path = segmentPath(id)
-    await file.write(encodeSegmentHeader({ version: this.#formatVersion, segment: id, bytes }), 0)
+    const { salt } = segment
+    await file.write(encodeSegmentHeader({ version: this.#formatVersion, segment: id, bytes, salt }), 0)
     await file.datasync()
     await this.#disk.rename(from, path)
     await this.#disk.syncDirectory(DIRECTORY)
     segment.bytes = bytes
-    segment.file = { id, path, file, bytes }
+    segment.file = { id, path, file, bytes, salt }
   }
 
   /** Closes the file and removes it; durable when this resolves. */
@@ -65,7 +67,7 @@ export class SegmentTable {
     await this.#disk.syncDirectory(DIRECTORY)
   }
 
-  /** Takes an untouched segment out, as a spare at `path`. */
+  /** Takes a segment out, as a spare at `path`, durably. A power cut on the way may leave it where it was. */
   async toSpare(id: number, path: string): Promise<Spare> {
     const { file, bytes, path: from } = this.fileOf(id)
     this.#segments.delete(id)

@@ -1,6 +1,7 @@
 /**
- * Zero-filled files in waiting, so that a roll never waits for the disk to allocate and a sync never changes a size.
- * Two are kept: the next segment, and one held back so that leases and settles go on when the disk is full.
+ * Files in waiting that have their size already, so that a roll never waits for the disk to allocate and a sync never changes a size: segments
+ * that were deleted, and zero-filled ones where there are none. Two are kept: the next segment, and one held back so that leases and
+ * settles go on when the disk is full.
  *
  *     spare-N.filling --zeros, sync, rename--> spare-N.ready --header, sync, rename, sync directory--> 00000007.seg
  */
@@ -13,9 +14,12 @@ import type { Log } from '../../../runtime/log.ts'
  * 3.5 ms, 340; 256 KiB slices synced each 5.0 ms, 116; 1 MiB slices synced each 4 MiB 13 ms, 39; synced at the end 32 ms, 20.
  */
 const FILL_SLICE_BYTES = 262_144
-/** The next segment is filled in step with the use of the one before it, this much ahead. */
-const FILL_LEAD = 0.2
-const FILL_PACE = 1.5
+/**
+ * The next segment is filled in step with the use of the one before it: from a quarter of that on, since a deleted one often takes its place
+ * by then, and done at seven eighths.
+ */
+const FILL_LEAD = -0.4
+const FILL_PACE = 1.6
 const RETRY_FIRST_MS = 500
 const RETRY_MAX_MS = 8_000
 const SPARES_KEPT = 2
@@ -117,6 +121,7 @@ export class SpareSegments {
       this.#large = undefined
       return large
     }
+    this.#paceFraction = FILL_LEAD
     return this.#ready.shift()
   }
 
@@ -140,9 +145,15 @@ export class SpareSegments {
     }
   }
 
-  /** Puts back a file that is as good as new. */
+  /** Is one of that size of use? Larger ones than those that are made would only take room. */
+  wants(bytes: number): boolean {
+    return !this.#stopped && this.#ready.length < SPARES_KEPT && bytes === this.#wantedBytes
+  }
+
+  /** Takes in a file of whatever content. One that is being filled is given up when there are enough. */
   give(spare: Spare): void {
     this.#ready.push(spare)
+    this.#wakeFill?.()
   }
 
   newPath(): string {
@@ -218,7 +229,7 @@ export class SpareSegments {
   #refill(how: { readonly evenIfFull?: boolean } = {}): void {
     if (this.#stopped || this.#filling !== undefined || this.#ready.length >= SPARES_KEPT) return
     if (this.#full && how.evenIfFull !== true) return
-    this.#filling = this.#fill(this.#wantedBytes)
+    this.#filling = this.#fill(this.#wantedBytes, () => this.#ready.length >= SPARES_KEPT)
       .then(
         (spare) => {
           if (spare !== undefined) this.#ready.push(spare)
@@ -236,7 +247,7 @@ export class SpareSegments {
 
   async #makeLarge(bytes: number): Promise<boolean> {
     let made = false
-    this.#filling = this.#fill(bytes)
+    this.#filling = this.#fill(bytes, () => false)
       .then(
         (spare) => {
           if (spare === undefined) return
@@ -258,28 +269,29 @@ export class SpareSegments {
   }
 
   /** Waits until `fraction` of a spare may be filled. Without any spare there is no reserve, so that one is made at once. */
-  async #myTurn(fraction: number): Promise<void> {
+  async #myTurn(fraction: number, inVain: () => boolean): Promise<void> {
     const early = (): boolean =>
-      !this.#stopped && this.#urgent === 0 && this.#ready.length > 0 && fraction > this.#paceFraction
+      !this.#stopped && !inVain() && this.#urgent === 0 && this.#ready.length > 0 && fraction > this.#paceFraction
     while (early()) await new Promise<void>((resolve) => (this.#wakeFill = resolve))
     this.#wakeFill = undefined
   }
 
-  /** undefined: no room. */
-  async #fill(bytes: number): Promise<Spare | undefined> {
+  /** undefined: no room, or `inVain` said so on the way. */
+  async #fill(bytes: number, inVain: () => boolean): Promise<Spare | undefined> {
     const { disk, directory, log } = this.#options
     const path = this.newPath()
     const unfinished = path.replace(/ready$/, 'filling')
     let file: DiskFile | undefined
     try {
       file = await disk.open(unfinished, 'create')
-      for (let at = 0; at < bytes && !this.#stopped; at += FILL_SLICE_BYTES) {
+      for (let at = 0; at < bytes; at += FILL_SLICE_BYTES) {
         const end = Math.min(at + FILL_SLICE_BYTES, bytes)
-        await this.#myTurn(end / bytes)
+        await this.#myTurn(end / bytes, inVain)
+        if (this.#stopped || inVain()) break
         await file.write(end - at === zeros.length ? zeros : zeros.subarray(0, end - at), at)
         if (!this.#abandoned) await file.datasync()
       }
-      if (this.#stopped) {
+      if (this.#stopped || inVain()) {
         await file.close()
         if (!this.#abandoned) await disk.remove(unfinished)
         return undefined
