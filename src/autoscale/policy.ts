@@ -82,7 +82,7 @@ const TOLERANCE = 0.87
 /** Fewer workers must be enough for this much more. */
 const SLACK = 1.1
 /** And for this part of a worker: among a few workers chance alone is more than a tenth. */
-const SLACK_WORKERS = 0.3
+const SLACK_WORKERS = 0.6
 /** Growth by age alone: a part of what is there. */
 const AGE_GROWTH = 0.25
 /** Workers asked for below which an empty queue asks for none. */
@@ -93,7 +93,7 @@ const SATURATED = 0.8
 const FREE_HANDS = 0.25
 const HELD_BACK_AFTER = 3
 /** One worker, slack included, for what is held back. */
-const SOMEBODY = 0.5
+const SOMEBODY = 0.35
 
 export function decide(settings: PoolSettings, raw: PoolLoad, before: PoolMemory | undefined): PoolDecision {
   const load = sane(raw)
@@ -194,7 +194,7 @@ function sane(load: PoolLoad): PoolLoad {
     oldestAgeMs: load.oldestAgeMs === undefined ? undefined : amount(load.oldestAgeMs),
     arrivalsPerS: amount(load.arrivalsPerS),
     servicePerS: Math.max(SERVICE_PER_S_MIN, amount(load.servicePerS)),
-    ready: amount(load.ready),
+    ready: Math.round(amount(load.ready)),
     startUpMs: amount(load.startUpMs),
   }
 }

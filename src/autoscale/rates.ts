@@ -16,6 +16,8 @@ export interface Rates {
   readonly sample: QueueSample
   /** Smoothed; undefined until there are two looks. */
   readonly arrivalsPerS: number | undefined
+  /** Looks that the arrival rate is the mean of, since it began anew. */
+  readonly looks: number
   /** Looks in a row that chance does not explain: over 0 more came than expected, under 0 fewer. */
   readonly surprises: number
   /** Messages that the rate promised since one last came. */
@@ -32,6 +34,7 @@ const FRESH_MIN = 0.02
 const FRESH_MAX = 0.2
 /** What older looks keep of their weight in the task time at each look. */
 const KEPT = 0.97
+const REMEMBERED_ENDS = 300
 /** Standard deviations of a Poisson count beyond which a look is a surprise: by chance about one in 30,000. */
 const SURPRISE = 4
 /** A change is believed when it is seen this often in a row: one batch is no change of pace. */
@@ -46,7 +49,8 @@ const GUESS_S = 0.1
 const GUESSES = 5
 
 export function observe(before: Rates | undefined, sample: QueueSample): Rates {
-  if (before === undefined) return { sample, arrivalsPerS: undefined, surprises: 0, missed: 0, busyS: 0, ended: 0 }
+  if (before === undefined)
+    return { sample, arrivalsPerS: undefined, looks: 0, surprises: 0, missed: 0, busyS: 0, ended: 0 }
   const seconds = (sample.atMs - before.sample.atMs) / 1_000
   // Totals begin anew when a store is opened anew: what lies between is unknown.
   if (!(seconds > 0) || sample.delivered < before.sample.delivered) return { ...before, sample }
@@ -55,11 +59,12 @@ export function observe(before: Rates | undefined, sample: QueueSample): Rates {
   const ended = Math.max(0, delivered + before.sample.inFlight - sample.inFlight)
   const busyS = ((before.sample.inFlight + sample.inFlight) / 2) * seconds
   const isActive = ended > 0 || busyS > 0
+  const kept = Math.max(KEPT, 1 - Math.max(ended, 0.5) / REMEMBERED_ENDS)
   return {
     sample,
     ...arrivals(before, arrived, seconds),
-    busyS: isActive ? before.busyS * KEPT + busyS : before.busyS,
-    ended: isActive ? before.ended * KEPT + ended : before.ended,
+    busyS: isActive ? before.busyS * kept + busyS : before.busyS,
+    ended: isActive ? before.ended * kept + ended : before.ended,
   }
 }
 
@@ -67,18 +72,20 @@ function arrivals(
   before: Rates,
   arrived: number,
   seconds: number,
-): Pick<Rates, 'arrivalsPerS' | 'surprises' | 'missed'> {
+): Pick<Rates, 'arrivalsPerS' | 'looks' | 'surprises' | 'missed'> {
   const now = arrived / seconds
-  if (before.arrivalsPerS === undefined) return { arrivalsPerS: now, surprises: 0, missed: 0 }
+  if (before.arrivalsPerS === undefined) return { arrivalsPerS: now, looks: 1, surprises: 0, missed: 0 }
   const expected = before.arrivalsPerS * seconds
   const missed = arrived > 0 ? 0 : before.missed + expected
-  if (missed > MISSED_MAX) return { arrivalsPerS: 0, surprises: 0, missed: 0 }
+  if (missed > MISSED_MAX) return { arrivalsPerS: 0, looks: 1, surprises: 0, missed: 0 }
   const deviation = (arrived - expected) / Math.sqrt(expected + 1)
   const sign = Math.abs(deviation) > SURPRISE ? Math.sign(deviation) : 0
   const surprises = sign !== 0 && Math.sign(before.surprises) === sign ? before.surprises + sign : sign
-  if (Math.abs(surprises) >= BELIEVED) return { arrivalsPerS: now, surprises, missed }
-  const fresh = Math.min(FRESH_MAX, Math.max(FRESH_MIN, expected / REMEMBERED))
-  return { arrivalsPerS: before.arrivalsPerS + fresh * (now - before.arrivalsPerS), surprises, missed }
+  if (Math.abs(surprises) >= BELIEVED) return { arrivalsPerS: now, looks: 1, surprises, missed }
+  const looks = before.looks + 1
+  // Anew, each look counts as much as any other; then the older, the less.
+  const fresh = Math.max(1 / looks, Math.min(FRESH_MAX, Math.max(FRESH_MIN, expected / REMEMBERED)))
+  return { arrivalsPerS: before.arrivalsPerS + fresh * (now - before.arrivalsPerS), looks, surprises, missed }
 }
 
 /** Mean time in flight, seconds, by Little's law; over 0. */

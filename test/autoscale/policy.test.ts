@@ -108,6 +108,10 @@ describe('the policy', () => {
     expect(run([{ ready: 80 }])).toEqual([20])
   })
 
+  it('counts whole workers, whatever a target tells', () => {
+    expect(run([{ ready: 1.5 }])).toEqual([2])
+  })
+
   const amount = fc.oneof(fc.nat(10_000), fc.double(), fc.constantFrom(Number.NaN, Infinity, -Infinity, -1, 1e300))
   const anyLoad = fc.record({
     waiting: amount,
