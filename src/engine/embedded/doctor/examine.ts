@@ -271,7 +271,11 @@ class Examiner {
         case 'marker':
           break
         case 'end': {
-          if (range.to !== Number.POSITIVE_INFINITY) break
+          if (step.at >= range.to) break
+          if (range.to !== Number.POSITIVE_INFINITY) {
+            this.#gap(`${path}, from byte ${step.at}`, 'what stood there is missing')
+            break
+          }
           // A segment gets its name only once its header is durable.
           const short = segment.bytesWanted === undefined || segment.bytes < segment.bytesWanted
           if (next !== undefined && !short) break
