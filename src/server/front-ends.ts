@@ -204,6 +204,7 @@ async function awsServices(
   return {
     handler: awsFrontend({
       services: [audited(sqs, audit), audited(sns, audit)],
+      clock,
       random,
       log,
       authorize,

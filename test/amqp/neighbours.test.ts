@@ -20,7 +20,7 @@ describe('a message', () => {
     const { url, broker, clock } = await servedAmqp()
     const random = seededRandom(3)
     const sqs = await openSqs({ port: broker, clock, random })
-    const server = createServer(awsFrontend({ services: [sqs], random, log: silentLog }))
+    const server = createServer(awsFrontend({ services: [sqs], clock, random, log: silentLog }))
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
     onTestFinished(async () => {
       server.closeAllConnections()

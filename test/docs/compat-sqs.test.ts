@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
+import { requestFacts } from '../../src/frontends/aws/request-facts.ts'
 import { systemAttributeNames } from '../../src/frontends/sqs/incoming-message.ts'
 import * as limits from '../../src/frontends/sqs/limits.ts'
 import { readableAttributes } from '../../src/frontends/sqs/queue-view.ts'
@@ -57,4 +58,28 @@ it('tells the limits that the code has', () => {
     limits.IN_FLIGHT_FIFO_MAX,
     limits.FIFO_CALLS_PER_SECOND,
   ])
+})
+
+it('lists the keys that conditions may ask for', () => {
+  const client = { address: '127.0.0.1', gone: false, signal: () => new AbortController().signal }
+  const facts = requestFacts({
+    service: 'sqs',
+    action: 'SendMessage',
+    params: {},
+    protocol: 'json',
+    region: 'us-east-1',
+    account: '000000000000',
+    identity: undefined,
+    requestId: 'r',
+    receivedAtMs: 0,
+    baseUrl: 'http://localhost',
+    path: '/',
+    client,
+  })
+  const listed =
+    page
+      .split('- Keys: ')[1]
+      ?.split('; of topics')[0]
+      ?.match(/aws:\w+/g) ?? []
+  expect(listed.map((key) => key.toLowerCase()).toSorted()).toEqual(Object.keys(facts).toSorted())
 })

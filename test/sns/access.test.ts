@@ -10,6 +10,7 @@ import {
   SetTopicAttributesCommand,
   SubscribeCommand,
 } from '@aws-sdk/client-sns'
+import { SetQueueAttributesCommand } from '@aws-sdk/client-sqs'
 import { expect, it } from 'vitest'
 import { verifySignatures } from '../../src/frontends/aws/verify-signature.ts'
 import { identityOf, parseGrant } from '../../src/model/access.ts'
@@ -112,6 +113,37 @@ it('judges the policy of a topic too', async () => {
   await expect(publish(admin)).rejects.toThrow(AuthorizationErrorException)
   await policy(statement('Allow', 'SENDER', 'sqs:*'))
   await expect(publish(sender)).rejects.toThrow(AuthorizationErrorException)
+})
+
+it('lets a topic into a queue whose policy asks for it, and keeps out what the policy denies', async () => {
+  const { as, queues } = await secured()
+  const [admin, owner] = [as('ADMIN'), as('OWNER')]
+  const { TopicArn = '' } = await owner.send(new CreateTopicCommand({ Name: 'orders' }))
+  const target = await queue(queues, 'secret')
+  const allow = (sourceArn: string) => ({
+    Effect: 'Allow',
+    Principal: { Service: 'sns.amazonaws.com' },
+    Action: 'sqs:SendMessage',
+    Resource: target.arn,
+    Condition: { ArnEquals: { 'aws:SourceArn': sourceArn } },
+  })
+  const setPolicy = (...Statement: object[]) =>
+    queues.send(
+      new SetQueueAttributesCommand({
+        QueueUrl: target.url,
+        Attributes: { Policy: JSON.stringify({ Version: '2012-10-17', Statement }) },
+      }),
+    )
+  const subscribe = (client: typeof owner) =>
+    client.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: target.arn }))
+  await expect(subscribe(owner)).rejects.toThrow(AuthorizationErrorException)
+  await setPolicy(allow('arn:aws:sns:us-east-1:000000000000:other'))
+  await expect(subscribe(owner)).rejects.toThrow(AuthorizationErrorException)
+  await setPolicy(allow(TopicArn), { ...allow(TopicArn), Effect: 'Deny' })
+  await expect(subscribe(admin)).rejects.toThrow(AuthorizationErrorException)
+  await setPolicy(allow(TopicArn))
+  await subscribe(owner)
+  await admin.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: target.arn }))
 })
 
 it('lets the links of messages be followed by who was sent them', async () => {

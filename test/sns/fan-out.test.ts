@@ -249,6 +249,7 @@ describe('two servers on one store', () => {
         account: home.account,
         identity: undefined,
         requestId: 'r',
+        receivedAtMs: 0,
         baseUrl: 'http://other',
         path: '/',
         client: { address: '127.0.0.1', gone: false, signal: () => new AbortController().signal },

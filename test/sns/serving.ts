@@ -33,6 +33,7 @@ export async function served(options: { authorize?: Authorize; outbound?: Outbou
   const server = createServer(
     awsFrontend({
       services: [await openSqs(parts), sns],
+      clock,
       random: systemRandom,
       log,
       ...(authorize === undefined ? {} : { authorize }),

@@ -71,8 +71,17 @@ describe('callers with access keys', () => {
   })
 })
 
+function conditional(Effect: 'Allow' | 'Deny', Condition: unknown) {
+  return { Effect, Principal: '*', Action: '*', Condition }
+}
+
 describe('a policy', () => {
-  const asked = { principals: ['111122223333'], action: 'SendMessage', arn: 'arn:aws:sqs:us-east-1:1:orders' }
+  const asked = {
+    principals: ['111122223333'],
+    action: 'SendMessage',
+    arn: 'arn:aws:sqs:us-east-1:1:orders',
+    facts: { 'aws:username': 'guest' },
+  }
   const verdict = (statement: object) => judge(readPolicyDocument(JSON.stringify({ Statement: [statement] })), asked)
 
   it.each([
@@ -84,8 +93,18 @@ describe('a policy', () => {
     ['another action', { Effect: 'Allow', Principal: '*', Action: 'sqs:ReceiveMessage' }, 'silent'],
     ['another service’s action', { Effect: 'Allow', Principal: '*', Action: 'sns:SendMessage' }, 'silent'],
     ['another queue', { Effect: 'Allow', Principal: '*', Action: '*', Resource: 'arn:*:mail' }, 'silent'],
-    ['a condition, which is not evaluated', { Effect: 'Allow', Principal: '*', Action: '*', Condition: {} }, 'silent'],
-    ['a denial with a condition', { Effect: 'Deny', Principal: '*', Action: '*', Condition: {} }, 'deny'],
+    ['all but one action', { Effect: 'Deny', Principal: '*', NotAction: 'sqs:ReceiveMessage' }, 'deny'],
+    ['all but this action', { Effect: 'Deny', Principal: '*', NotAction: 'sqs:Send*' }, 'silent'],
+    ['all but this caller', { Effect: 'Deny', NotPrincipal: { AWS: '111122223333' }, Action: '*' }, 'silent'],
+    ['all but another caller', { Effect: 'Deny', NotPrincipal: { AWS: '444455556666' }, Action: '*' }, 'deny'],
+    ['all but another queue', { Effect: 'Deny', Principal: '*', Action: '*', NotResource: 'arn:*:mail' }, 'deny'],
+    ['a condition that holds', conditional('Allow', { StringEquals: { 'aws:username': 'guest' } }), 'allow'],
+    ['a condition that does not hold', conditional('Allow', { StringEquals: { 'aws:username': 'boss' } }), 'silent'],
+    ['a condition that nobody knows', conditional('Allow', { StringEquals: { 'aws:weather': 'fair' } }), 'silent'],
+    ['a denial that holds', conditional('Deny', { StringEquals: { 'aws:username': 'guest' } }), 'deny'],
+    ['a denial that does not hold', conditional('Deny', { StringEquals: { 'aws:username': 'boss' } }), 'silent'],
+    ['a denial that nobody knows', conditional('Deny', { StringEquals: { 'aws:weather': 'fair' } }), 'deny'],
+    ['a denial with a condition of no form', conditional('Deny', 'never'), 'deny'],
   ])('that names %s', (_, statement, expected) => {
     expect(verdict(statement)).toBe(expected)
   })

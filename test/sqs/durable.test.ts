@@ -33,7 +33,7 @@ async function served(folder: string) {
     log,
   })
   await port.start()
-  const server = createServer(awsFrontend({ services: [await openSqs({ port, clock, random })], random, log }))
+  const server = createServer(awsFrontend({ services: [await openSqs({ port, clock, random })], clock, random, log }))
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
   const close = async () => {
     server.closeAllConnections()

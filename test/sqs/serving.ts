@@ -33,6 +33,7 @@ export async function servedSqs(
   const server = createServer(
     awsFrontend({
       services: [sqs],
+      clock,
       random,
       log,
       ...(authorize === undefined ? {} : { authorize }),

@@ -7,6 +7,7 @@
  */
 // biome-ignore lint/style/noRestrictedImports: types only; the socket is the caller's
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Random } from '../../runtime/random.ts'
 import { AwsError } from '../../wire/aws/error.ts'
@@ -21,6 +22,7 @@ import { protocolOf, type Route, routeRequest } from './route.ts'
 export interface AwsFrontendParts {
   /** The first one answers what cannot be told apart. */
   readonly services: readonly [AwsService, ...AwsService[]]
+  readonly clock: Clock
   readonly random: Random
   readonly log: Log
   /** Default: everybody may. */
@@ -42,7 +44,7 @@ export type HttpListener = (request: IncomingMessage, response: ServerResponse) 
 
 /** For an HTTP server, or a listener that keeps some paths for itself. Never throws and never rejects. */
 export function awsFrontend(parts: AwsFrontendParts): HttpListener {
-  const { services, log, authorize = openToAll, bodyBytesMax = BODY_BYTES_MAX } = parts
+  const { services, clock, log, authorize = openToAll, bodyBytesMax = BODY_BYTES_MAX } = parts
   const { region: defaultRegion = DEFAULT_REGION, account: defaultAccount = DEFAULT_ACCOUNT } = parts
   const nextRequestId = requestIds(parts.random)
 
@@ -96,6 +98,7 @@ export function awsFrontend(parts: AwsFrontendParts): HttpListener {
           account: account ?? defaultAccount,
           identity,
           requestId: exchange.requestId,
+          receivedAtMs: clock.wallMs(),
           baseUrl,
           path,
           client: exchange,

@@ -25,6 +25,8 @@ export interface AwsCall {
   /** undefined: the server runs open. */
   readonly identity: AwsIdentity | undefined
   readonly requestId: string
+  /** Wall time. */
+  readonly receivedAtMs: number
   /** `http://HOST:PORT` as the client addressed it, without a slash at the end. */
   readonly baseUrl: string
   /** The path that was asked, without its query: `/` or that of a queue. */

@@ -3,6 +3,7 @@ import type { Port } from '../../broker/port.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
 import type { AwsCall } from '../aws/call.ts'
+import type { QueueDirectory } from '../sqs/queue-directory.ts'
 import type { HomeRealm } from './arns.ts'
 import type { Courier } from './delivery/courier.ts'
 import type { Outbox } from './delivery/outbox.ts'
@@ -18,6 +19,8 @@ export interface SnsContext {
   readonly topics: Topics
   readonly subscriptions: Subscriptions
   readonly publisher: Publisher
+  /** The queues that topics lead into, as SQS sees them. */
+  readonly queues: QueueDirectory
   readonly outbox: Outbox
   readonly courier: Courier
   /** Subscriptions to http: and https: endpoints are taken. */

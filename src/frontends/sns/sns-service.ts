@@ -117,6 +117,7 @@ export function snsService(parts: SnsParts): SnsService {
     topics: topicStore,
     subscriptions: subscriptionStore,
     publisher,
+    queues,
     outbox,
     courier,
     http: outbound !== undefined,

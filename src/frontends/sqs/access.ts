@@ -4,8 +4,9 @@
  */
 import type { AccessVerb } from '../../model/access.ts'
 import type { AwsCall } from '../aws/call.ts'
+import { requestFacts, serviceFacts, userArn } from '../aws/request-facts.ts'
 import { accessDenied } from './errors.ts'
-import { judge, type PolicyDocument, readPolicyDocument } from './policy-document.ts'
+import { judge, type PolicyDocument, readPolicyDocument, type Verdict } from './policy-document.ts'
 import { type HomeRealm, type QueueAddress, queueArn, storeName } from './queue-address.ts'
 import type { SqsQueue } from './queue-directory.ts'
 import type { SqsAction } from './shapes.ts'
@@ -53,6 +54,9 @@ const ownersOnly: ReadonlySet<string> = new Set<SqsAction>([
   'UntagQueue',
 ])
 
+/** As a policy names the service that delivers for a topic. */
+const SNS = 'sns.amazonaws.com'
+
 /** Throws `AccessDenied`. */
 export function checkAccess(call: AwsCall, queue: SqsQueue): void {
   if (call.identity === undefined) return
@@ -68,16 +72,26 @@ export function checkAccessByName(call: AwsCall, address: QueueAddress, home: Ho
 export function mayUse(call: AwsCall, queue: SqsQueue): boolean {
   const { identity, account } = call
   if (identity === undefined) return true
-  const text = queue.attributes['Policy']
-  const policy = text === undefined ? undefined : parsed(text)
+  const policy = policyOf(queue)
   if (policy === undefined) return isGranted(call, queue.store)
-  const principals = [account, `arn:aws:iam::${account}:root`, `arn:aws:iam::${account}:user/${identity.name}`]
+  const principals = [account, `arn:aws:iam::${account}:root`, userArn(call)]
   // A batch is allowed by what allows its single action, and by its own name.
-  const single = call.action.replace(/Batch$/, '')
-  const arn = queueArn(queue.address)
-  const verdict = judge(policy, { principals, action: single, arn })
+  const action = call.action.replace(/Batch$/, '')
+  const verdict = judge(policy, { principals, action, arn: queueArn(queue.address), facts: requestFacts(call) })
   if (verdict === 'deny') return false
   return (verdict === 'allow' && !ownersOnly.has(call.action)) || isGranted(call, queue.store)
+}
+
+/** What the queue's policy says of a topic that would send to it. */
+export function judgeTopic(
+  call: AwsCall,
+  queue: SqsQueue,
+  topic: { readonly arn: string; readonly account: string },
+): Verdict {
+  const policy = policyOf(queue)
+  if (policy === undefined) return 'silent'
+  const facts = serviceFacts(call, { ...topic, service: SNS })
+  return judge(policy, { principals: { service: SNS }, action: 'SendMessage', arn: queueArn(queue.address), facts })
 }
 
 function isGranted({ identity, action }: AwsCall, store: string): boolean {
@@ -88,6 +102,11 @@ function isGranted({ identity, action }: AwsCall, store: string): boolean {
     identity?.may('write', store) === true ||
     identity?.may('configure', store) === true
   )
+}
+
+function policyOf({ attributes }: SqsQueue): PolicyDocument | undefined {
+  const text = attributes['Policy']
+  return text === undefined ? undefined : parsed(text)
 }
 
 /** The policies of hot queues, parsed once. */

@@ -2,6 +2,8 @@
  * The access policy of a queue, as IAM writes them: read, and judged for one request. An explicit Deny wins, an Allow that
  * names the caller and the action lets in, and what nobody mentions is left to the caller's own rights.
  */
+import { type Judgement, judgeConditions, type RequestFacts } from '../aws/policy-conditions.ts'
+import { matchesWildcard } from '../aws/wildcard.ts'
 import { invalidAttribute } from './errors.ts'
 
 /** AWS allows 8 KiB for a queue's policy. */
@@ -13,8 +15,11 @@ export interface PolicyStatement {
   readonly Sid?: string
   readonly Effect?: unknown
   readonly Principal?: unknown
+  readonly NotPrincipal?: unknown
   readonly Action?: unknown
+  readonly NotAction?: unknown
   readonly Resource?: unknown
+  readonly NotResource?: unknown
   readonly Condition?: unknown
 }
 
@@ -43,67 +48,58 @@ export function readPolicyDocument(text: string): PolicyDocument {
   }
 }
 
+export interface AskedOfPolicy {
+  /** The names of the caller; or the service that acts, with `*` as its only other name. */
+  readonly principals: readonly string[] | { readonly service: string }
+  /** `SendMessage`; a batch needs what its single action needs. */
+  readonly action: string
+  readonly arn: string
+  /** Whose actions these are. Default `sqs`. */
+  readonly service?: 'sqs' | 'sns'
+  readonly facts: RequestFacts
+}
+
 /**
- * `action`: `SendMessage`; a batch needs what its single action needs. A Deny counts also when it has conditions, an Allow
- * with conditions never does: none of them is evaluated here, and the answer must not be more than the policy's.
+ * Where a condition cannot be judged, a Deny counts and an Allow does not: the answer must not be more than the policy's. The same
+ * holds for a statement whose form is not known.
  */
-export function judge(
-  { Statement }: PolicyDocument,
-  asked: {
-    readonly principals: readonly string[]
-    readonly action: string
-    readonly arn: string
-    /** Whose actions these are. Default `sqs`. */
-    readonly service?: 'sqs' | 'sns'
-  },
-): Verdict {
-  const prefix = `${asked.service ?? 'sqs'}:`
+export function judge({ Statement }: PolicyDocument, asked: AskedOfPolicy): Verdict {
   let verdict: Verdict = 'silent'
-  for (const { Effect, Principal, Action, Resource, Condition } of Statement) {
-    const isMeant =
-      namesPrincipal(Principal, asked.principals) &&
-      texts(Action).some((pattern) => matchesAction(pattern, prefix, asked.action)) &&
-      (Resource === undefined || texts(Resource).some((pattern) => matches(pattern, asked.arn)))
-    if (!isMeant) continue
-    if (Effect === 'Deny') return 'deny'
-    if (Condition === undefined) verdict = 'allow'
+  for (const statement of Statement) {
+    const isDeny = statement.Effect === 'Deny'
+    const holds = judgeStatement(statement, asked)
+    if (holds === false || (holds === 'unknown' && !isDeny)) continue
+    if (isDeny) return 'deny'
+    if (statement.Effect === 'Allow') verdict = 'allow'
   }
   return verdict
 }
 
-function namesPrincipal(principal: unknown, principals: readonly string[]): boolean {
+function judgeStatement(statement: PolicyStatement, asked: AskedOfPolicy): Judgement {
+  const { Principal, NotPrincipal, Action, NotAction, Resource, NotResource, Condition } = statement
+  const prefix = `${asked.service ?? 'sqs'}:`
+  const isNamed = (principal: unknown) => namesPrincipal(principal, asked.principals)
+  const isAction = (action: unknown) => texts(action).some((pattern) => matchesAction(pattern, prefix, asked.action))
+  const isResource = (resource: unknown) => texts(resource).some((pattern) => matchesWildcard(pattern, asked.arn))
+  const isMeant =
+    (NotPrincipal === undefined ? isNamed(Principal) : !isNamed(NotPrincipal)) &&
+    (NotAction === undefined ? isAction(Action) : !isAction(NotAction)) &&
+    (NotResource === undefined ? Resource === undefined || isResource(Resource) : !isResource(NotResource))
+  return isMeant && judgeConditions(Condition, asked.facts)
+}
+
+function namesPrincipal(principal: unknown, principals: AskedOfPolicy['principals']): boolean {
   if (principal === '*') return true
-  const named = isObject(principal) ? texts(principal['AWS']) : []
-  return named.some((name) => name === '*' || principals.includes(name))
+  if (!isObject(principal)) return false
+  if (texts(principal['AWS']).includes('*')) return true
+  if ('service' in principals) return texts(principal['Service']).includes(principals.service)
+  return texts(principal['AWS']).some((name) => principals.includes(name))
 }
 
 function matchesAction(pattern: string, prefix: string, action: string): boolean {
   const lower = pattern.toLowerCase()
   const bare = lower.startsWith(prefix) ? lower.slice(prefix.length) : lower === '*' ? '*' : undefined
-  return bare !== undefined && matches(bare, action.toLowerCase())
-}
-
-/** `*` and `?` as in IAM. Linear in both lengths but for restarts at the last star, so no pattern is slow at 8 KiB. */
-function matches(pattern: string, text: string): boolean {
-  let at = 0
-  let next = 0
-  let star = -1
-  let resume = 0
-  while (next < text.length) {
-    const expected = pattern[at]
-    if (expected === '*') {
-      star = at++
-      resume = next
-    } else if (expected !== undefined && (expected === '?' || expected === text[next])) {
-      at++
-      next++
-    } else if (star >= 0) {
-      at = star + 1
-      next = ++resume
-    } else return false
-  }
-  while (pattern[at] === '*') at++
-  return at === pattern.length
+  return bare !== undefined && matchesWildcard(bare, action.toLowerCase())
 }
 
 function texts(value: unknown): readonly string[] {

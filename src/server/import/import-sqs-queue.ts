@@ -117,7 +117,7 @@ async function openTarget({ port, clock, random, queue }: ImportOptions): Promis
   const sqs = await openSqs({ port, clock, random })
   const call = async (action: string, params: AwsCall['params']): Promise<object> => {
     try {
-      return (await sqs.answer({ ...localCall, action, params })).result
+      return (await sqs.answer({ ...localCall, receivedAtMs: clock.wallMs(), action, params })).result
     } catch (fault) {
       throw fault instanceof AwsError ? failed(queue, fault.message, fault) : fault
     }

@@ -45,7 +45,7 @@ export const setSubscriptionAttributes: Action = async (context, call) => {
     if (subscription === undefined) throw notFound('Subscription')
     const { protocol, topic } = subscription
     const attributes = changedSubscriptionAttributes(subscription.attributes, { [name]: value }, { protocol, topic })
-    checkQueues(call, context, { endpoint: undefined, attributes })
+    await checkQueues(context, call, { topic, endpoint: undefined, attributes })
     await context.subscriptions.put({ ...subscription, attributes })
   })
   return DONE

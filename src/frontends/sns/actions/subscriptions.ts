@@ -2,7 +2,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import { AwsError } from '../../../wire/aws/error.ts'
 import type { AwsCall } from '../../aws/call.ts'
-import { check, checkTopic, isShown } from '../access.ts'
+import { check, checkLeadsInto, checkTopic, isShown } from '../access.ts'
 import {
   type Address,
   parseSubscriptionArn,
@@ -37,7 +37,7 @@ export const subscribe: Action = async (context, call) => {
     throw invalidBecause('Endpoint', `Endpoint does not exist for endpoint ${endpoint.slice(0, 300)}`)
   }
   const attributes = readAttributes(textMap(params, 'Attributes'), { protocol, topic: address })
-  checkQueues(call, context, { endpoint: protocol === 'sqs' ? endpoint : undefined, attributes })
+  await checkQueues(context, call, { topic: address, endpoint: protocol === 'sqs' ? endpoint : undefined, attributes })
   const subscription = await context.topics.oneByOne(() =>
     subscribeOnce(context, call, { topic, protocol, endpoint, attributes, pending: needsConfirmation(protocol) }),
   )
@@ -95,16 +95,15 @@ function readAttributes(given: Texts, about: { readonly protocol: string; readon
   }
 }
 
-/** Who may lead a topic into a queue must be allowed to write there. Throws `AuthorizationError`. */
-export function checkQueues(
+/** The queue it leads into, and the one for its dead letters. Throws `AuthorizationError`. */
+export async function checkQueues(
+  context: SnsContext,
   call: AwsCall,
-  { home }: SnsContext,
-  { endpoint, attributes }: { readonly endpoint: string | undefined; readonly attributes: Texts },
-): void {
+  about: { readonly topic: Address; readonly endpoint: string | undefined; readonly attributes: Texts },
+): Promise<void> {
+  const { topic, endpoint, attributes } = about
   for (const queue of [endpoint === undefined ? undefined : readQueueArn(endpoint), redriveQueueOf(attributes)]) {
-    if (queue === undefined) continue
-    const arn = `arn:aws:sqs:${queue.region}:${queue.account}:${queue.name}`
-    check(call, 'write', { name: storeName(queue, home), arn })
+    if (queue !== undefined) await checkLeadsInto(context, call, { topic, queue })
   }
 }
 
