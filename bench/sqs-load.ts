@@ -3,16 +3,13 @@
  * ends: { phase: 'send' | 'drain' | 'both', messages, batch } or { phase: 'poll', pollers, seconds }.
  * Usage: sqs-load ENDPOINT CONNECTIONS BODY-BYTES
  */
-import http from 'node:http'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
+import { type SqsCaller, sqsCaller } from './sqs-call.ts'
 
 const [endpoint = '', connections = '16', bodyBytes = '256'] = process.argv.slice(2)
 const lanes = Number(connections)
-const agent = new http.Agent({ keepAlive: true, maxSockets: lanes * 2 })
-const { hostname, port } = new URL(endpoint)
-const authorization =
-  'AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host;x-amz-date, Signature=0'
+const caller = sqsCaller(endpoint, lanes * 2)
 const MessageBody = 'x'.repeat(Number(bodyBytes))
 const VISIBILITY_SECONDS = 120
 /** Empty receives in a row after which a drain gives up: the messages it waits for are lost. */
@@ -42,33 +39,11 @@ interface Drained {
 
 let latencies: number[] = []
 
-function call<T>(action: string, body: object, through: http.Agent = agent): Promise<T> {
-  const payload = JSON.stringify(body)
+async function call<T>(action: string, body: object, through: SqsCaller = caller): Promise<T> {
   const startMs = performance.now()
-  return new Promise((resolve, reject) => {
-    const headers = {
-      'content-type': 'application/x-amz-json-1.0',
-      'content-length': Buffer.byteLength(payload),
-      'x-amz-target': `AmazonSQS.${action}`,
-      'x-amz-date': '20260101T000000Z',
-      authorization,
-    }
-    const request = http.request({ hostname, port, path: '/', method: 'POST', agent: through, headers }, (response) => {
-      let text = ''
-      response.setEncoding('utf8')
-      response.on('data', (part: string) => {
-        text += part
-      })
-      response.on('error', reject)
-      response.on('end', () => {
-        latencies.push(performance.now() - startMs)
-        if (response.statusCode === 200) resolve((text === '' ? {} : JSON.parse(text)) as T)
-        else reject(new Error(`${action}: ${response.statusCode} ${text.slice(0, 200)}`))
-      })
-    })
-    request.on('error', reject)
-    request.end(payload)
-  })
+  const answer = await through.call<T>(action, body)
+  latencies.push(performance.now() - startMs)
+  return answer
 }
 
 const { QueueUrl } = await call<{ QueueUrl: string }>('CreateQueue', { QueueName: 'load' })
@@ -123,15 +98,15 @@ async function drain(messages: number, batch: number, waitSeconds: number): Prom
 
 /** Long polls that find nothing, each asked again as soon as it ends. */
 async function poll(pollers: number, seconds: number): Promise<void> {
-  const own = new http.Agent({ keepAlive: true, maxSockets: pollers })
+  const own = sqsCaller(endpoint, pollers)
   const untilMs = performance.now() + seconds * 1_000
   const waiting: Promise<void>[] = []
   for (let i = 0; i < pollers; i++) waiting.push(pollUntil(untilMs, own))
   await Promise.all(waiting)
-  own.destroy()
+  own.close()
 }
 
-async function pollUntil(untilMs: number, through: http.Agent): Promise<void> {
+async function pollUntil(untilMs: number, through: SqsCaller): Promise<void> {
   const wanted = { QueueUrl, WaitTimeSeconds: 20 }
   while (performance.now() < untilMs) await call('ReceiveMessage', wanted, through)
 }
@@ -171,4 +146,4 @@ console.log('ready')
 for await (const line of createInterface({ input: process.stdin })) {
   console.log(JSON.stringify(await run(JSON.parse(line) as LoadJob)))
 }
-agent.destroy()
+caller.close()

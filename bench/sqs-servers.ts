@@ -11,6 +11,8 @@ export interface RunningServer {
   /** User and system time so far, ms; undefined where /proc is not there to say it. */
   cpuMs(): number | undefined
   stop(): Promise<void>
+  /** Kill -9. */
+  kill(): Promise<void>
 }
 
 const READY_MS = 30_000
@@ -36,15 +38,17 @@ export async function startFauxqs(): Promise<RunningServer> {
 }
 
 function running(name: string, child: ChildProcess, endpoint: string): RunningServer {
+  const end = (signal: NodeJS.Signals) =>
+    new Promise<void>((ended) => {
+      child.once('exit', () => ended())
+      child.kill(signal)
+    })
   return {
     name,
     endpoint,
     cpuMs: () => cpuMs(child.pid),
-    stop: () =>
-      new Promise((stopped) => {
-        child.once('exit', () => stopped())
-        child.kill('SIGTERM')
-      }),
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
   }
 }
 

@@ -2,24 +2,21 @@
  * `npm run bench:sqs [messages]`: one generator drives Spindle (durable, in a data folder) and fauxqs (in memory) in turn on the
  * same machine, 256 B, 16 connections. Writes bench/RESULTS-SQS.md; exits with 1 when a promise of the front end is missed.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Verdict } from './figures.ts'
 import { describeRun } from './machine.ts'
 import { median } from './measure.ts'
 import { count, table } from './report.ts'
-import type { LoadFigures, LoadJob } from './sqs-load.ts'
+import { BODY_BYTES, CONNECTIONS, Load } from './sqs-generator.ts'
 import { type RunningServer, startFauxqs, startSpindle } from './sqs-servers.ts'
+import { type WakeUps, wakeUps } from './sqs-wake-ups.ts'
 import { withFolder } from './store.ts'
 
 const MESSAGES_DEFAULT = 60_000
 const ROUNDS = 3
-const CONNECTIONS = 16
-const BODY_BYTES = 256
 const BATCH = 10
 const IDLE_POLLERS = 1_000
 const IDLE_SECONDS = 25
@@ -29,6 +26,8 @@ const promised = {
   batchCpuOfFauxqs: 0.7,
   singleTimesFauxqs: 1,
   idleCoreShare: 0.05,
+  wakeUpP50Ms: 5,
+  wakeUpP99Ms: 10,
 } as const
 
 interface Measured {
@@ -41,43 +40,6 @@ interface Measured {
   readonly singleSend: number[]
   readonly singleP50Ms: number[]
   readonly singleP99Ms: number[]
-}
-
-/** One generator, kept for all rounds, so that both servers meet the same warm one. */
-class Load {
-  readonly #child: ChildProcess
-  readonly #lines: AsyncIterator<string>
-
-  constructor({ endpoint }: RunningServer) {
-    const script = fileURLToPath(new URL('./sqs-load.ts', import.meta.url))
-    const args = ['--import', 'tsx', script, endpoint, String(CONNECTIONS), String(BODY_BYTES)]
-    const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
-    this.#child = child
-    this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  }
-
-  async ready(): Promise<void> {
-    if ((await this.#line()) !== 'ready') throw new Error('the generator did not start')
-  }
-
-  async run(job: LoadJob): Promise<LoadFigures> {
-    this.#child.stdin?.write(`${JSON.stringify(job)}\n`)
-    const figures = JSON.parse(await this.#line()) as LoadFigures
-    if (job.phase !== 'poll' && job.phase !== 'send' && figures.distinct < job.messages) {
-      throw new Error(`${job.messages - figures.distinct} messages of ${job.messages} did not come out`)
-    }
-    return figures
-  }
-
-  stop(): void {
-    this.#child.stdin?.end()
-  }
-
-  async #line(): Promise<string> {
-    const { value, done } = await this.#lines.next()
-    if (done === true) throw new Error('the generator ended')
-    return value
-  }
 }
 
 async function round(server: RunningServer, load: Load, messages: number, into: Measured): Promise<void> {
@@ -147,7 +109,9 @@ async function main(): Promise<void> {
       if (ours === undefined || theirs === undefined) throw new Error('two servers are compared')
       console.error(`${IDLE_POLLERS} idle long polls`)
       const idle = await idleShare(ours.server, ours.load)
-      const verdicts = judge(ours.measured, theirs.measured, idle)
+      console.error('wake-ups of long polls')
+      const woken = await wakeUps(ours.server)
+      const verdicts = [...judge(ours.measured, theirs.measured, idle), ...judgeWakeUps(woken)]
       const page = report(
         runs.map(({ server, measured }) => ({ name: server.name, measured })),
         verdicts,
@@ -180,6 +144,25 @@ function judge(ours: Measured, theirs: Measured, idle: number | undefined): Verd
     verdicts.push({ what: `${count(IDLE_POLLERS)} idle long polls`, measured, figure: '< 5 % of a core', met })
   }
   return verdicts
+}
+
+function judgeWakeUps({ p50Ms, p99Ms }: WakeUps): Verdict[] {
+  const what = 'a send until a waiting long poll has it'
+  const { wakeUpP50Ms, wakeUpP99Ms } = promised
+  return [
+    {
+      what: `${what}, p50`,
+      measured: `${p50Ms.toFixed(1)} ms`,
+      figure: `< ${wakeUpP50Ms} ms`,
+      met: p50Ms < wakeUpP50Ms,
+    },
+    {
+      what: `${what}, p99`,
+      measured: `${p99Ms.toFixed(1)} ms`,
+      figure: `< ${wakeUpP99Ms} ms`,
+      met: p99Ms < wakeUpP99Ms,
+    },
+  ]
 }
 
 function verdict(what: string, ratio: number, bound: number, side: 'least' | 'most'): Verdict {

@@ -17,6 +17,7 @@ const FOOTER_LENGTH = 0xffffffff
 export const SECTION_BYTES_MAX = 16 * 1_048_576
 /** Synced as it grows: one sync at the end would hold up those of the journal behind it. */
 const SYNC_EVERY_BYTES = 1_048_576
+const READ_AHEAD_BYTES = 1_048_576
 
 export class CheckpointWriter {
   readonly #disk: Disk
@@ -128,19 +129,23 @@ export async function readSections(
   const file = await disk.open(finishedPath(number), 'existing')
   let whole = true
   try {
-    const head = Buffer.alloc(FRAME_BYTES)
     const size = await file.sizeBytes()
+    const window = new ReadAhead(file)
     let at = 0
     for (let index = 0; ; index++) {
-      if ((await file.read(head, at)) < FRAME_BYTES) return false
+      if (window.left < FRAME_BYTES) await window.fill(at, FRAME_BYTES)
+      const head = window.take(FRAME_BYTES)
+      if (head === undefined) return false
       at += FRAME_BYTES
       const length = head.readUInt32LE(0)
       const crc = head.readUInt32LE(4)
       const isFooter = length === FOOTER_LENGTH
       if (!isFooter && (length > SECTION_BYTES_MAX || at + length > size)) return false
-      const payload = Buffer.alloc(isFooter ? 4 : length)
-      if ((await file.read(payload, at)) < payload.length) return false
-      at += payload.length
+      const payloadBytes = isFooter ? 4 : length
+      if (window.left < payloadBytes) await window.fill(at, payloadBytes)
+      const payload = window.take(payloadBytes)
+      if (payload === undefined) return false
+      at += payloadBytes
       const sound = crc === sectionCrc(number, isFooter ? FOOTER_LENGTH : index, payload)
       if (!sound && (onDamaged === undefined || isFooter)) return false
       if (isFooter) return whole && payload.readUInt32LE(0) === index && at === size
@@ -168,4 +173,36 @@ function finishedPath(number: number): string {
 
 function unfinishedPath(number: number): string {
   return `${DIRECTORY}/${String(number).padStart(8, '0')}.writing`
+}
+
+/** Reads a file from front to back in large pieces: a store of many queues has many small sections, and each read is a turn of the loop. */
+class ReadAhead {
+  readonly #file: DiskFile
+  #bytes = Buffer.alloc(0)
+  #at = 0
+
+  constructor(file: DiskFile) {
+    this.#file = file
+  }
+
+  /** Bytes that may be taken without another read. */
+  get left(): number {
+    return this.#bytes.length - this.#at
+  }
+
+  /** Reads on from `position`, what is left included. A new buffer each time: what was taken stays as it is. */
+  async fill(position: number, bytes: number): Promise<void> {
+    const next = Buffer.alloc(Math.max(bytes, READ_AHEAD_BYTES))
+    const count = await this.#file.read(next, position)
+    this.#bytes = next.subarray(0, count)
+    this.#at = 0
+  }
+
+  /** undefined: the file ended before. */
+  take(bytes: number): Buffer | undefined {
+    if (this.left < bytes) return undefined
+    const taken = this.#bytes.subarray(this.#at, this.#at + bytes)
+    this.#at += bytes
+    return taken
+  }
 }
