@@ -80,7 +80,7 @@ export class Incarnation {
     const processes = { self: async () => name, isAlive: async (other: string) => other === name }
     const hub = new Hub({ ...common, users, processes, amqpLimits: defaultAmqpLimits, registry: new Registry() })
     await hub.start()
-    const http = createServer(awsFrontend({ services: [sqs], random, log: silentLog }))
+    const http = createServer(awsFrontend({ services: [sqs], clock, random, log: silentLog }))
     const life = new Incarnation({ engine, broker, tasks: createTasks(common), hub, http, users })
     life.#cuts.add(() => mortal.die())
     return life
