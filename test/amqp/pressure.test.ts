@@ -50,6 +50,57 @@ describe('a full disk', () => {
   })
 })
 
+describe('a store that renews no leases', () => {
+  it('has its consumers cut off before another one gets what they hold', async () => {
+    let deaf = false
+    const { url, clock, broker } = await servedAmqp({
+      port: (store) =>
+        overridden(store, {
+          renewHolder: (holder, ttlMs) =>
+            deaf ? Promise.reject(new Error('no room')) : store.renewHolder(holder, ttlMs),
+        }),
+    })
+    await broker.declareQueue('q', {})
+    const { connection } = await connected(url)
+    const channel = await connection.createChannel()
+    let got = 0
+    await channel.consume('q', () => void got++)
+    await broker.append('q', [{ content: { head: new Uint8Array(0), body: new Uint8Array(0) } }])
+    await until(() => got === 1)
+    // amqplib takes this code for an operator's wish, which is no error.
+    let why: unknown
+    const cut = new Promise<void>((resolve) => {
+      connection.once('close', (fault: unknown) => {
+        why = fault
+        resolve()
+      })
+    })
+    deaf = true
+    await clock.advance(16_000)
+    expect(why).toBeUndefined()
+    await clock.advance(8_000)
+    await cut
+    expect(String(why)).toMatch(/320.*could not be renewed/)
+    expect((await broker.measure(['q']))[0]).toMatchObject({ ready: 1, leased: 0 })
+  })
+
+  it('cuts nobody off for one renewal that failed', async () => {
+    let failures = 1
+    const { url, clock, broker } = await servedAmqp({
+      port: (store) =>
+        overridden(store, {
+          renewHolder: (holder, ttlMs) =>
+            failures-- > 0 ? Promise.reject(new Error('busy')) : store.renewHolder(holder, ttlMs),
+        }),
+    })
+    await broker.declareQueue('q', {})
+    const { connection, faults } = await connected(url)
+    await clock.advance(60_000)
+    await (await connection.createChannel()).checkQueue('q')
+    expect(faults).toEqual([])
+  })
+})
+
 describe('a publisher that is faster than the store', () => {
   it('is read no further than the limit, and goes on when the store has caught up', async () => {
     const held: (() => void)[] = []

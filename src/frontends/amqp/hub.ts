@@ -60,6 +60,8 @@ export class Hub {
   readonly #presence: Presence
   readonly #unlisten: () => void
   #renewal: Timer | undefined
+  /** When the leases were renewed last, on the monotonic clock. */
+  #renewedMs: number
   #renewing: Promise<void> = Promise.resolve()
   #isClosed = false
   #names = 0
@@ -68,6 +70,7 @@ export class Hub {
     this.parts = parts
     this.holder = `amqp/${this.token(9)}`
     const { port, clock, processes } = parts
+    this.#renewedMs = clock.monotonicMs()
     this.#presence = new Presence({ port, clock, processes, holder: this.holder, ttlMs: HOLDER_TTL_MS })
     this.exchanges = new ExchangeCache(parts.port)
     this.policies = new PolicyBook(parts.port)
@@ -200,10 +203,12 @@ export class Hub {
   }
 
   async #renew(): Promise<void> {
-    const { port, clock, log } = this.parts
+    const { port, clock, log, registry } = this.parts
+    const askedMs = clock.monotonicMs()
     try {
       await port.renewHolder(this.holder, HOLDER_TTL_MS)
       for (const owner of this.#owners) await port.renewHolder(owner, HOLDER_TTL_MS)
+      this.#renewedMs = askedMs
       await this.#presence.renew()
       const { alive, gone } = await this.#presence.look()
       if (gone.length > 0) {
@@ -213,6 +218,12 @@ export class Hub {
       }
     } catch (fault) {
       log.warn('the leases of AMQP consumers could not be renewed', { fault })
+      // Before they run out: whoever goes on working on a message then is not the only one.
+      if (clock.monotonicMs() + HOLDER_RENEWAL_MS >= this.#renewedMs + HOLDER_TTL_MS) {
+        registry.closeAll(
+          "broker forced connection closure with reason 'the leases of its consumers could not be renewed'",
+        )
+      }
     }
     if (!this.#isClosed) this.#renewal = clock.setTimer(HOLDER_RENEWAL_MS, this.#renewAgain)
   }
