@@ -64,7 +64,7 @@ const table = {
   },
 }
 /** These compose the rest, so they may import everything. */
-const composers = ['server', 'testing']
+const composers = ['server', 'dashboard', 'testing']
 const listed = [...Object.keys(table), ...composers].join('|')
 
 const roomRules = Object.entries(table).map(([name, { may, but, why }]) => ({

@@ -2,9 +2,10 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { buildWeb } from './build-web.ts'
 
 /**
- * src/ -> dist/. The compiler writes beside dist/ and the result is swapped in whole: a failed build leaves the last
+ * src/ -> dist/, web/ -> dist/web. The compiler writes beside dist/ and the result is swapped in whole: a failed build leaves the last
  * good one, and a test that runs dist/ meanwhile never sees half of it.
  */
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
@@ -14,6 +15,7 @@ const previous = `${next}.previous`
 const compiler = spawnSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', next], {
   stdio: 'inherit',
 })
+if (compiler.status === 0) await buildWeb(`${next}/web`)
 if (compiler.status === 0) {
   const cli = `${next}/cli/main.js`
   if (existsSync(cli)) chmodSync(cli, 0o755)

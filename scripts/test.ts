@@ -10,7 +10,7 @@ import type { Tally } from './vitest-tally.ts'
 
 const USAGE = `npm test -- [--long] [--only STAGE]... [FILTER]...
   --long        longer simulations and histories (SPINDLE_TEST_LONG=1)
-  --only STAGE  types, lint, walls, dead, package or vitest; may be repeated
+  --only STAGE  types, web, lint, walls, dead, package or vitest; may be repeated
   FILTER        part of a test file's path; runs vitest alone
   SPINDLE_SEED  draws the random examples of an earlier run again`
 
@@ -23,6 +23,7 @@ interface Check {
 const checks: readonly Check[] = [
   { name: 'package', command: [process.execPath, '--import', 'tsx', 'scripts/package.ts'] },
   { name: 'types', command: ['node_modules/.bin/tsc', '-p', 'tsconfig.json', '--pretty'] },
+  { name: 'web', command: ['node_modules/.bin/tsc', '-p', 'web/tsconfig.json', '--pretty'] },
   { name: 'lint', command: ['node_modules/.bin/biome', 'check', '--error-on-warnings', '--colors=off', '.'] },
   {
     name: 'walls',

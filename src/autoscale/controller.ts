@@ -3,9 +3,12 @@ import type { Port } from '../client/port.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Pool, PoolView } from './pool.ts'
+import { writeScaling } from './scaling-log.ts'
 
 export interface ControllerParts {
   readonly port: Pick<Port, 'measure'>
+  /** Where decisions are written down for people to look at. Absent: nowhere. */
+  readonly history?: Pick<Port, 'scan' | 'transact'>
   readonly pools: readonly Pool[]
   readonly clock: Clock
   readonly log: Log
@@ -60,15 +63,24 @@ export class Controller {
 
   /** A store that cannot be asked changes nothing: workers stay as they are. */
   async #look(): Promise<void> {
-    const { port, pools, clock, log } = this.#parts
+    const { port, history, pools, clock, log } = this.#parts
     try {
       const measures = await port.measure(pools.map(({ queue }) => queue))
       const now = { nowMs: clock.monotonicMs(), wallMs: clock.wallMs() }
-      for (const pool of pools)
+      for (const pool of pools) {
+        const before = pool.view.lastChange
         pool.look(
           measures.find(({ queue }) => queue === pool.queue),
           now,
         )
+        const { lastChange, waiting, queue } = pool.view
+        if (history === undefined || lastChange === undefined || lastChange === before) continue
+        const { from, to, reason } = lastChange
+        // A decision does not wait for it.
+        writeScaling(history, { atMs: now.wallMs, queue, from, to, reason, waiting }).catch((fault: unknown) =>
+          log.warn('a decision could not be written down', { fault }),
+        )
+      }
       this.#isFailing = false
     } catch (fault) {
       if (!this.#isFailing) log.warn('the store cannot be measured; workers stay as they are', { fault })

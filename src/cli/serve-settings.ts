@@ -64,6 +64,7 @@ async function settingsOf(layers: readonly CheckedConfig[], initAdmin: boolean):
     managementPort: numberOrOff(first('managementPort'), defaults.managementPort),
     ...(tls === undefined ? {} : { tls: await tlsSettings(tls) }),
     insecure: first('insecure') ?? defaults.insecure,
+    dashboard: first('dashboard') ?? defaults.dashboard,
     allowedHosts: layers.flatMap(({ allowedHosts = [] }) => allowedHosts),
     allowedOrigins: layers.flatMap(({ allowedOrigins = [] }) => allowedOrigins),
     connectionsMax: first('connectionsMax') ?? defaults.connectionsMax,

@@ -14,6 +14,7 @@ import type { Log } from '../runtime/log.ts'
 import type { Random } from '../runtime/random.ts'
 import { AdminRefusal } from './admin-refusal.ts'
 import { processFigures } from './process-figures.ts'
+import { taskDesk } from './task-desk.ts'
 
 export type * from '../frontends/admin/api.ts'
 
@@ -46,17 +47,22 @@ export async function openFolderAdmin(
   const { port } = store
   const users = await StoredUsers.open({ port, clock, random, log })
   const audit = new StoredAudit({ port, clock, log: { ...log, info() {} } })
-  const service = adminService({ port, users, audit, clock, processFigures: () => processFigures(version) })
+  const service = adminService(
+    { port, users, audit, clock, processFigures: () => processFigures(version), desk: taskDesk(store) },
+    log,
+  )
   return {
     async call(method, path, { query, body } = {}) {
       try {
-        return (await service({ method, path, query: new URLSearchParams(queryOf(query)), body, from: null })).body
+        return (await service.answer({ method, path, query: new URLSearchParams(queryOf(query)), body, from: null }))
+          .body
       } catch (fault) {
         if (fault instanceof HttpFault) throw new AdminRefusal(fault.message, { cause: fault })
         throw fault
       }
     },
     async close() {
+      service.close()
       users.close()
       await store.close()
     },

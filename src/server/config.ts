@@ -36,6 +36,8 @@ export interface SpindleConfig {
   readonly tls?: TlsConfig
   /** Listens on an address of the network without users or without TLS. Default false. */
   readonly insecure?: boolean
+  /** Default `on`. `readOnly`: it changes nothing; programs go on. */
+  readonly dashboard?: 'on' | 'readOnly' | 'off'
   /** Further host names by which the admin API may be called. Default: addresses, names without a dot, *.localhost and *.internal. */
   readonly allowedHosts?: readonly string[]
   /** Origins whose pages may connect with spindle-mq/browser, such as https://shop.example. Default: the server's own alone. */
@@ -230,6 +232,7 @@ const config: Check<CheckedConfig> = optionalFields<CheckedConfig>({
     'key',
   ),
   insecure: flag,
+  dashboard: oneOf('on', 'readOnly', 'off'),
   allowedHosts: listOf(text, 100),
   allowedOrigins: listOf(webOrigin, 100),
   connectionsMax: wholeNumber(1, 1_000_000),

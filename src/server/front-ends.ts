@@ -5,8 +5,10 @@ import type { Port } from '../broker/port.ts'
 import type { Users } from '../broker/users.ts'
 import { REMOTE_PATH } from '../client/remote/network-port.ts'
 import { adminFrontend } from '../frontends/admin/admin-frontend.ts'
+import type { TaskDesk } from '../frontends/admin/admin-parts.ts'
+import type { ConnectionInfo } from '../frontends/admin/api.ts'
 import { listenAmqp } from '../frontends/amqp/listen.ts'
-import type { Registry } from '../frontends/amqp/registry.ts'
+import type { ConnectionView, Registry } from '../frontends/amqp/registry.ts'
 import { audited } from '../frontends/aws/audited.ts'
 import { awsFrontend } from '../frontends/aws/aws-frontend.ts'
 import { verifySignatures } from '../frontends/aws/verify-signature.ts'
@@ -17,6 +19,7 @@ import { defaultLimits } from '../model/limits.ts'
 import type { DiskMeter } from '../runtime/measured-disk.ts'
 import { outboundHttp } from '../runtime/outbound-http.ts'
 import type { Certificates } from './certificates.ts'
+import { dashboardPage } from './dashboard-page.ts'
 import { forPrograms } from './for-programs.ts'
 import { httpEntry } from './http-entry.ts'
 import { type HttpHandler, type ListenOptions, listenFault, listenHttp, urlOf } from './http-listener.ts'
@@ -38,6 +41,7 @@ export interface FrontEnds {
 }
 
 interface FrontEndParts extends ServeParts {
+  readonly desk: TaskDesk
   readonly port: Port
   readonly users: Users
   readonly audit: Audit
@@ -58,15 +62,19 @@ export async function frontEnds(settings: ServeSettings, parts: FrontEndParts): 
   const readiness = new Readiness({ port, clock })
   const opened: Opened[] = []
   const figures = serverFigures({ url: storeUrl(settings.data), clock, diskMeter: parts.diskMeter })
+  let registry: Registry | undefined
   const admin = adminFrontend({
     ...parts,
     allowedHosts,
     processFigures: () => processFigures(version),
     serverFigures: () => figures.read(opened),
+    connections: () => (registry?.connections() ?? []).map(connectionInfo),
+    readOnly: settings.dashboard === 'readOnly',
   })
+  const page = settings.dashboard === 'off' ? undefined : dashboardPage({ admin: admin.handle, allowedHosts })
   const aws = await awsServices(settings, parts)
   const rest = forPrograms(aws.handler, allowedHosts)
-  const handler = httpEntry({ version, readiness, admin: admin.handle, rest })
+  const handler = httpEntry({ version, readiness, admin: admin.handle, rest, ...(page && { page }) })
   const remote = await RemoteClients.open({ ...parts, allowedHosts, allowedOrigins })
   const upgrade = { path: REMOTE_PATH, handler: remote.upgrade.bind(remote) }
   const close = async (drainMs: number): Promise<void> => {
@@ -81,7 +89,6 @@ export async function frontEnds(settings: ServeSettings, parts: FrontEndParts): 
   }
   try {
     for (const wanted of ports) opened.push(await http(wanted, { handler, upgrade, settings, parts }))
-    let registry: Registry | undefined
     if (amqpPort !== null) {
       const listener = await amqp(amqpPort, { settings, parts })
       registry = listener.registry
@@ -212,5 +219,24 @@ async function awsServices(
       account,
     }),
     sns,
+  }
+}
+
+function connectionInfo(view: ConnectionView): ConnectionInfo {
+  const { name, user, peer, state, connectedAtMs, clientProperties, channels } = view
+  const client = [clientProperties['product'], clientProperties['version']].filter((one) => one !== undefined).join(' ')
+  return {
+    name,
+    protocol: 'amqp',
+    user,
+    peer: `${peer.host}:${peer.port}`,
+    state,
+    connectedAtMs,
+    client: clientProperties['connection_name'] ?? (client === '' ? null : client),
+    channels: channels.length,
+    leases: channels.reduce((sum, { unacknowledged }) => sum + unacknowledged, 0),
+    consumers: channels.flatMap(({ consumers }) =>
+      consumers.map(({ tag, queue, prefetch }) => ({ tag, queue, prefetch })),
+    ),
   }
 }

@@ -7,19 +7,21 @@ export interface HttpEntryParts {
   readonly readiness: Readiness
   /** Answers `/api/…` and `/metrics`. */
   readonly admin: HttpHandler
+  /** Answers `/dashboard/…`, and browsers that ask for `/`; absent: there is no dashboard. */
+  readonly page?: HttpHandler
   /** Answers what nobody else does. */
   readonly rest: HttpHandler
 }
 
 type Response = Parameters<HttpHandler>[1]
 
-export function httpEntry({ version, readiness, admin, rest }: HttpEntryParts): HttpHandler {
+export function httpEntry({ version, readiness, admin, page, rest }: HttpEntryParts): HttpHandler {
   const health = { services: { sqs: 'running', sns: 'running' }, edition: 'spindle', version }
   const initiated = { completed: true, stages: { BOOT: true, START: true, READY: true, SHUTDOWN: false }, scripts: [] }
   return (request, response) => {
     const { url = '/', method } = request
     // One look at one character decides for the calls that must be fast.
-    if (method === 'POST' && !url.startsWith('/api/')) {
+    if (method === 'POST' && !url.startsWith('/api/') && !url.startsWith('/dashboard/')) {
       rest(request, response)
       return
     }
@@ -43,9 +45,19 @@ export function httpEntry({ version, readiness, admin, rest }: HttpEntryParts): 
         return
       default:
         if (path === '/metrics' || path === '/api' || path.startsWith('/api/')) admin(request, response)
+        else if (page !== undefined && (isPage(path) || (url === '/' && isBrowser(request)))) page(request, response)
         else rest(request, response)
     }
   }
+}
+
+function isPage(path: string): boolean {
+  return path === '/dashboard' || path.startsWith('/dashboard/')
+}
+
+/** What a person typed into the address bar; clients of SQS ask for `/` too, but not for a page. */
+function isBrowser({ headers }: Parameters<HttpHandler>[0]): boolean {
+  return headers.accept?.includes('text/html') === true
 }
 
 export function pathOf(url: string): string {

@@ -19,6 +19,7 @@ import { type ExposureVerdict, isLoopback, judgeExposure } from './exposure.ts'
 import { frontEnds, type Listening } from './front-ends.ts'
 import { type ServeParts, type ServeSettings, storeUrl } from './settings.ts'
 import { watchStore } from './store-watch.ts'
+import { taskDesk } from './task-desk.ts'
 
 export interface Server {
   readonly port: Port
@@ -60,6 +61,7 @@ export async function startServer(settings: ServeSettings, parts: ServeParts): P
       users,
       audit,
       diskMeter,
+      desk: taskDesk(store),
       ...(certificates && { tls: certificates }),
     })
     opened.push(() => fronts.close(0))

@@ -32,6 +32,8 @@ export interface ServeSettings {
   readonly declarations: Partial<Declarations>
   /** Creates the user `admin` with a new token when there is no user yet. */
   readonly initAdmin: boolean
+  /** `readOnly`: pages change nothing, programs go on. */
+  readonly dashboard: 'on' | 'readOnly' | 'off'
 }
 
 export const defaultServeSettings: ServeSettings = {
@@ -55,6 +57,7 @@ export const defaultServeSettings: ServeSettings = {
   limits: { messageBytesMax: 16 * 1_048_576 },
   declarations: {},
   initAdmin: false,
+  dashboard: 'on',
 }
 
 export interface ServeParts {

@@ -100,6 +100,7 @@ async function autoscale(files: readonly string[], flags: AutoscaleFlags): Promi
   const pools = choices.map((choice) => new Pool({ ...choice, target: targetOf(choice), log: consoleLog }))
   const controller = new Controller({
     port: spindle.port,
+    history: spindle.port,
     pools,
     clock: systemClock,
     log: consoleLog,

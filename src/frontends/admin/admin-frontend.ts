@@ -7,14 +7,14 @@ import type { Identity } from '../../model/access.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Random } from '../../runtime/random.ts'
 import { readBody } from '../aws/request-body.ts'
+import type { AdminParts } from './admin-parts.ts'
 import { adminService } from './admin-service.ts'
 import type { ServerFigures, SessionInfo } from './api.ts'
-import { EventStream } from './event-stream.ts'
-import { authenticate, type Caller, type GuardParts, mayLogIn } from './guard.ts'
+import { EVENT_HEADERS, type EventSink, EventStream } from './event-stream.ts'
+import { authenticate, type Caller, type GuardParts, isFromPage, mayLogIn } from './guard.ts'
 import { METRICS_TYPE, prometheusText } from './metrics.ts'
 import { credentialsOf } from './orders.ts'
 import { HttpFault, problemOf } from './problem.ts'
-import type { AdminParts } from './route.ts'
 import { endedSessionCookie, sessionCookie, sessionIdOf } from './session-cookie.ts'
 import { accessTo } from './visibility.ts'
 
@@ -36,11 +36,14 @@ export interface AdminFrontendParts extends AdminParts {
   readonly log: Log
   readonly allowedHosts: readonly string[]
   readonly serverFigures: () => Promise<ServerFigures>
+  /** Refuses what pages would change; programs go on. Default false. */
+  readonly readOnly?: boolean
 }
 
 export function adminFrontend(parts: AdminFrontendParts): AdminFrontend {
   const { log, users, port, clock, random, audit, allowedHosts } = parts
-  const service = adminService(parts)
+  const service = adminService(parts, log)
+  service.start()
   const events = new EventStream(parts, log)
   const sessions = new Sessions(parts)
   const writeToken = Buffer.from(random.bytes(24)).toString('base64url')
@@ -57,11 +60,11 @@ export function adminFrontend(parts: AdminFrontendParts): AdminFrontend {
     if (method === 'GET' && path === '/metrics') return metrics(response, identity)
     if (method === 'GET' && path === SESSION) return sendJson(response, 200, session(caller))
     if (method === 'DELETE' && path === SESSION) return logOut(request, response)
-    if (method === 'GET' && path === `${PREFIX}/events`) return events.add(response, caller)
+    if (method === 'GET' && path === `${PREFIX}/events`) return events.add(() => sinkOf(response), caller)
     if (!path.startsWith(`${PREFIX}/`)) throw new HttpFault(404, `The admin API is under ${PREFIX}/.`)
     const hangUp = new AbortController()
     response.once('close', () => hangUp.abort())
-    const answered = await service({
+    const answered = await service.answer({
       method,
       path: path.slice(PREFIX.length),
       query: new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)),
@@ -69,6 +72,7 @@ export function adminFrontend(parts: AdminFrontendParts): AdminFrontend {
       identity,
       from: addressOf(request),
       signal: hangUp.signal,
+      readOnly: parts.readOnly === true && isFromPage(headers),
     })
     if (answered.status === 204) {
       response.writeHead(204, COMMON_HEADERS)
@@ -78,7 +82,13 @@ export function adminFrontend(parts: AdminFrontendParts): AdminFrontend {
 
   function session({ identity, writeToken: token }: Pick<Caller, 'identity' | 'writeToken'>): SessionInfo {
     const { version } = parts.processFigures()
-    return { user: identity?.name ?? null, open: !users.configured(), version, writeToken: token }
+    return {
+      user: identity?.name ?? null,
+      open: !users.configured(),
+      version,
+      writeToken: token,
+      readOnly: parts.readOnly ?? false,
+    }
   }
 
   async function logIn(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -137,7 +147,20 @@ export function adminFrontend(parts: AdminFrontendParts): AdminFrontend {
         })
       })
     },
-    close: () => events.close(),
+    close() {
+      events.close()
+      service.close()
+    },
+  }
+}
+
+function sinkOf(response: ServerResponse): EventSink {
+  response.writeHead(200, EVENT_HEADERS)
+  return {
+    write: (text) => void (response.writableEnded || response.write(text)),
+    busy: () => response.writableNeedDrain || response.destroyed,
+    end: () => void response.end(),
+    onClose: (gone) => void response.once('close', gone),
   }
 }
 

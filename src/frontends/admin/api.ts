@@ -85,6 +85,112 @@ export interface MessageInfo {
   readonly kept: string | null
 }
 
+/** Which messages of a queue: whatever is given must hold. In a query `state` and `ids` are lists with commas. */
+export interface MessageFilter {
+  /** Default: all but `done` and `leased` for acts, `ready` for lists. */
+  readonly states?: readonly MessageState[]
+  /** At most 1,000. Then nothing is searched: these are looked up. */
+  readonly ids?: readonly string[]
+  readonly type?: string
+  readonly group?: string
+  /** `name`, or `name:value` as text. */
+  readonly header?: string
+  /** In body, id, headers or error, in any case. */
+  readonly text?: string
+  /** Why it died the last time. */
+  readonly reason?: string
+  /** Name of the error of its latest attempt. */
+  readonly error?: string
+  /** The queue in which it died the last time. */
+  readonly diedIn?: string
+  /** Enqueued that long ago, or longer. */
+  readonly olderThanMs?: number
+  readonly newerThanMs?: number
+}
+
+/** One look of a search: it ends where its page is full or its time is over, and goes on at `next`. */
+export interface FoundMessages extends Page<MessageInfo> {
+  /** Messages looked at for this page. */
+  readonly looked: number
+}
+
+export interface CountedMessages {
+  readonly count: number
+  readonly looked: number
+  /** Pass it as `cursor` to count on; null: that was all. */
+  readonly next: string | null
+}
+
+/** Dead letters that died alike. */
+export interface DeadGroup {
+  /** Where they are. */
+  readonly queue: string
+  /** `dead`: held where they died; `ready`: they wait in a dead-letter queue. */
+  readonly state: 'dead' | 'ready'
+  readonly diedIn: string | null
+  readonly reason: string | null
+  readonly error: string | null
+  /** The words of one of them. */
+  readonly message: string | null
+  readonly count: number
+  readonly latestAtMs: number | null
+}
+
+export interface DeadLetters {
+  readonly queues: readonly {
+    readonly queue: string
+    readonly state: 'dead' | 'ready'
+    readonly count: number
+    /** How many of them the groups count. */
+    readonly looked: number
+  }[]
+  /** The largest first. */
+  readonly groups: readonly DeadGroup[]
+}
+
+/**
+ * - `retry`: back to the queue where it died, or where it is; with attempts anew
+ * - `move`: to `target`
+ * - `discard`: gone for good
+ */
+export type BulkAction = 'retry' | 'move' | 'discard'
+
+export interface BulkOrder {
+  readonly queue: string
+  readonly action: BulkAction
+  readonly target?: string
+  readonly filter: MessageFilter
+}
+
+/** An act on many messages, in the background of this process: it ends with the process; what is done stays done. */
+export interface BulkInfo {
+  readonly id: string
+  readonly queue: string
+  readonly action: BulkAction
+  readonly target: string | null
+  readonly state: 'running' | 'completed' | 'cancelled' | 'failed'
+  readonly reason: string | null
+  /** At most so many are looked at: those that were there when it began. */
+  readonly about: number
+  readonly looked: number
+  readonly done: number
+  /** Taken by somebody else meanwhile, or refused by the target. */
+  readonly failed: number
+  readonly startedAtMs: number
+  readonly endedAtMs: number | null
+}
+
+/** `POST /messages/:id/retry`: back to work, with what is given in place of what it was. */
+export interface RetryOrder {
+  readonly target?: string
+  readonly message?: MessageToSend
+}
+
+export interface RetryAnswer {
+  readonly id: string
+  readonly queue: string
+}
+
 export interface DeliveredMessage extends MessageInfo {
   readonly receipt: string
 }
@@ -144,6 +250,11 @@ export interface BindingToPut {
   readonly filter?: Filter
 }
 
+/** `POST /exchanges/:exchange/match`: by which binding each message would reach which queue. */
+export interface MatchAnswer {
+  readonly matches: readonly (readonly (BindingInfo & { readonly exchange: string })[])[]
+}
+
 export interface RedriveOrder {
   readonly from?: 'ready' | 'dead'
   readonly target?: string
@@ -180,6 +291,8 @@ export interface SessionInfo {
   readonly version: string
   /** A page sends it as `X-Spindle-Token` with each write; null for callers who have a token of their own. */
   readonly writeToken: string | null
+  /** Does the server refuse what pages would change? */
+  readonly readOnly: boolean
 }
 
 /** One event of `/api/v1/events`, and the answer of `/api/v1/stats`. */
@@ -192,6 +305,82 @@ export interface Stats {
   readonly sums: { readonly [field in 'delayed' | 'ready' | 'leased' | 'done' | 'dead' | 'bytes']: number }
   readonly totals: QueueInfo['totals']
   readonly process: ProcessFigures
+}
+
+/** One moment of all queues together; `in` and `out` are per second since the sample before. */
+export interface Sample {
+  readonly atMs: number
+  readonly in: number
+  readonly out: number
+  /** Delayed, ready and leased. */
+  readonly depth: number
+  readonly dead: number
+  /** Of the queue where it is longest. */
+  readonly runP99Ms: number | null
+  readonly oldestMs: number | null
+}
+
+export interface ConnectionInfo {
+  readonly name: string
+  readonly protocol: 'amqp'
+  readonly user: string
+  readonly peer: string
+  readonly state: string
+  readonly connectedAtMs: number
+  readonly client: string | null
+  readonly channels: number
+  /** Deliveries that it holds. */
+  readonly leases: number
+  readonly consumers: readonly { readonly tag: string; readonly queue: string; readonly prefetch: number }[]
+}
+
+export interface ScheduleInfo {
+  readonly name: string
+  readonly queue: string
+  readonly task: string | null
+  /** In words: `cron 0 3 * * * (UTC)`, `every 5 s`, `once`. */
+  readonly when: string
+  readonly paused: boolean
+  readonly nextRunsMs: readonly number[]
+  readonly lastRunMs: number | null
+  readonly fired: number
+}
+
+export interface FlowInfo {
+  readonly id: string
+  readonly state: 'running' | 'succeeded' | 'failed' | 'cancelled'
+  readonly startedAtMs: number
+  readonly endedAtMs: number | null
+  readonly error: { readonly name: string; readonly message: string } | null
+  /** JSON, cut at 4,096 characters. */
+  readonly result: string | null
+}
+
+/** A part of a workflow: a step, or parts one after the other (`chain`) or side by side (`group`). */
+export interface FlowPart {
+  readonly path: string
+  readonly kind: 'step' | 'chain' | 'group'
+  readonly name: string
+  readonly state: 'waiting' | 'running' | 'succeeded' | 'failed' | 'cancelled'
+  readonly queue: string | null
+  readonly error: string | null
+  readonly children: readonly FlowPart[]
+  /** Children beyond those shown. */
+  readonly more: number
+}
+
+export interface FlowDetail extends FlowInfo {
+  readonly root: FlowPart | null
+}
+
+/** One decision of an autoscaler. */
+export interface ScalingInfo {
+  readonly atMs: number
+  readonly queue: string
+  readonly from: number
+  readonly to: number
+  readonly reason: string
+  readonly waiting: number
 }
 
 export interface ProcessFigures {

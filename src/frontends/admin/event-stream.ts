@@ -2,25 +2,41 @@
  * Server-sent events of the store's figures. One measurement a tick serves everybody who listens, and none is made while nobody does.
  * A listener that reads too slowly misses ticks; it never makes them pile up.
  */
-// biome-ignore lint/style/noRestrictedImports: types only; the socket is the caller's
-import type { ServerResponse } from 'node:http'
 import type { Timer } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/log.ts'
+import type { AdminParts } from './admin-parts.ts'
 import type { Stats } from './api.ts'
 import type { Caller } from './guard.ts'
 import { HttpFault } from './problem.ts'
-import type { AdminParts } from './route.ts'
 import { statsOf } from './stats.ts'
 import { accessTo } from './visibility.ts'
 
-const TICK_MS = 1_000
+/** What happens is seen within a second, its way to the eye included. */
+const TICK_MS = 500
 /** A store with very many queues is measured less often, so that looking at it costs at most this share of the process. */
-const SHARE_MAX = 0.05
+const SHARE_MAX = 0.02
 const LISTENERS_MAX = 100
 
+/** Where events go, over whatever transport. */
+export interface EventSink {
+  write(text: string): void
+  /** Has it more than it can pass on? */
+  busy(): boolean
+  end(): void
+  /** Calls back once when whoever listens is gone. */
+  onClose(gone: () => void): void
+}
+
+export const EVENT_HEADERS = {
+  'Content-Type': 'text/event-stream',
+  'Cache-Control': 'no-store',
+  'X-Accel-Buffering': 'no',
+  'X-Content-Type-Options': 'nosniff',
+} as const
+
 interface Listener {
-  readonly response: ServerResponse
-  readonly caller: Caller
+  readonly sink: EventSink
+  readonly caller: Pick<Caller, 'renew'>
 }
 
 export class EventStream {
@@ -35,20 +51,15 @@ export class EventStream {
     this.#log = log
   }
 
-  /** Throws `HttpFault` 503 when too many listen. */
-  add(response: ServerResponse, caller: Caller): void {
+  /** Throws `HttpFault` 503 when too many listen. To be asked before `open` sends the head of the answer. */
+  add(open: () => EventSink, caller: Pick<Caller, 'renew'>): void {
     if (this.#closed || this.#listeners.size >= LISTENERS_MAX) {
       throw new HttpFault(503, 'Too many listen to events already.', { 'Retry-After': '5' })
     }
-    response.writeHead(200, {
-      'Content-Type': 'text/event-stream',
-      'Cache-Control': 'no-store',
-      'X-Accel-Buffering': 'no',
-      'X-Content-Type-Options': 'nosniff',
-    })
-    const listener = { response, caller }
+    const sink = open()
+    const listener = { sink, caller }
     this.#listeners.add(listener)
-    response.once('close', () => this.#listeners.delete(listener))
+    sink.onClose(() => this.#listeners.delete(listener))
     void this.#tell([listener])
     this.#timer ??= this.#next(0)
   }
@@ -57,7 +68,7 @@ export class EventStream {
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
-    for (const { response } of this.#listeners) response.end()
+    for (const { sink } of this.#listeners) sink.end()
     this.#listeners.clear()
   }
 
@@ -76,12 +87,14 @@ export class EventStream {
   async #tell(listeners: readonly Listener[]): Promise<void> {
     try {
       const seen = new Map<(queue: string) => boolean, string>()
-      for (const { response, caller } of listeners) {
-        if (response.writableNeedDrain || response.destroyed) continue
+      for (const listener of listeners) {
+        const { sink, caller } = listener
+        if (sink.busy()) continue
         // Whoever logged out, or lost a grant, hears no more of it.
         const now = await caller.renew()
         if (now === undefined) {
-          response.end()
+          this.#listeners.delete(listener)
+          sink.end()
           continue
         }
         const visible = accessTo(now.identity)
@@ -91,7 +104,7 @@ export class EventStream {
           event = `event: stats\ndata: ${JSON.stringify(stats)}\n\n`
           seen.set(visible, event)
         }
-        if (!response.writableEnded) response.write(event)
+        if (this.#listeners.has(listener)) sink.write(event)
       }
     } catch (fault) {
       if (!this.#closed) this.#log.warn('the figures could not be read for those who listen', { fault })

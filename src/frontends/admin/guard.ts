@@ -98,7 +98,8 @@ export function refuseForeignPages(headers: IncomingHttpHeaders): void {
   }
 }
 
-function isFromPage(headers: IncomingHttpHeaders): boolean {
+/** Browsers say so themselves. */
+export function isFromPage(headers: IncomingHttpHeaders): boolean {
   return headers.origin !== undefined || headers['sec-fetch-site'] !== undefined
 }
 

@@ -20,7 +20,9 @@ import type { Content, MessageId, NewMessage, Receipt } from '../../model/messag
 import { validatePolicy } from '../../model/validate.ts'
 import type {
   BindingToPut,
+  BulkOrder,
   LoginOrder,
+  MessageFilter,
   MessageToSend,
   QueueDeclaration,
   ReceiveOrder,
@@ -250,6 +252,67 @@ export function bindingToPut(body: unknown): BindingToPut {
 export const redriveOrder: (body: unknown) => RedriveOrder = top(
   optionalFields<RedriveOrder>({ from: oneOf('ready', 'dead'), target: text, ratePerSecond: rate }),
 )
+
+const STATES = oneOf('ready', 'delayed', 'leased', 'dead', 'done')
+
+const messageFilter = optionalFields<MessageFilter>({
+  states: listOf(STATES, 5),
+  ids: listOf(text, BATCH_MAX),
+  type: text,
+  group: text,
+  header: text,
+  text,
+  reason: text,
+  error: text,
+  diedIn: text,
+  olderThanMs: duration,
+  newerThanMs: duration,
+})
+
+export function filterInQuery(query: URLSearchParams): MessageFilter {
+  const given: Record<string, unknown> = {}
+  for (const name of ['type', 'group', 'header', 'text', 'reason', 'error', 'diedIn'] as const) {
+    const value = query.get(name)
+    if (value !== null && value !== '') given[name] = value
+  }
+  for (const name of ['olderThanMs', 'newerThanMs'] as const) given[name] = queryNumber(query, name, duration)
+  const [states, ids] = [query.get('state'), query.get('ids')]
+  if (states !== null) given['states'] = states.split(',')
+  if (ids !== null) given['ids'] = ids.split(',')
+  return messageFilter(given, '')
+}
+
+export function bulkOrder(body: unknown): BulkOrder {
+  const {
+    queue,
+    action,
+    target: to,
+    filter,
+  } = optionalFields<Partial<BulkOrder>>({
+    queue: text,
+    action: oneOf('retry', 'move', 'discard'),
+    target: text,
+    filter: messageFilter,
+  })(body ?? {}, '')
+  if (queue === undefined) throw wrong('queue', 'be given')
+  if (action === undefined) throw wrong('action', 'be given')
+  // A forgotten filter must not mean everything.
+  if (filter === undefined) throw wrong('filter', 'be given ({} means all)')
+  if (filter.states?.some((state) => state === 'leased' || state === 'done') === true) {
+    throw wrong('filter.states', 'be of ready, delayed and dead')
+  }
+  return { queue, action, filter, ...(to === undefined ? {} : { target: to }) }
+}
+
+export function retryOrder(body: unknown): { readonly target?: string; readonly message?: NewMessage } {
+  return optionalFields<{ target?: string; message?: NewMessage }>({
+    target: text,
+    message: (value, field) => {
+      const { routing: _, ...rest } = message(value, field)
+      return rest
+    },
+  })(body ?? {}, '')
+}
 
 export const userToPut: (body: unknown) => UserToPut = top(
   optionalFields<UserToPut>({

@@ -1,19 +1,15 @@
 /** The words of the routes, and finding the one that is meant. */
-import type { Audit } from '../../broker/audit.ts'
-import type { Port } from '../../broker/port.ts'
-import type { Users } from '../../broker/users.ts'
 import type { AccessVerb, Identity } from '../../model/access.ts'
 import { SpindleError } from '../../model/errors.ts'
-import type { Clock } from '../../runtime/clock.ts'
-import type { ProcessFigures } from './api.ts'
+import type { AdminParts } from './admin-parts.ts'
+import type { Bulks } from './bulk.ts'
+import type { History } from './history.ts'
 import { HttpFault } from './problem.ts'
 
-export interface AdminParts {
-  readonly port: Port
-  readonly users: Users
-  readonly clock: Clock
-  readonly audit: Audit
-  readonly processFigures: () => ProcessFigures
+/** What a route may use: the parts, and what the service keeps for all calls. */
+export interface RouteParts extends AdminParts {
+  readonly bulks: Bulks
+  readonly history: History
 }
 
 export interface AdminCall {
@@ -36,9 +32,11 @@ export interface Route {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
   /** `/queues/:queue/messages` */
   readonly path: string
+  /** true: it changes nothing, though it is no GET (its question has a body). */
+  readonly readsOnly?: true
   /** false: it moves messages as any client does. Default: what is not GET is an administrative act. */
   readonly audited?: false
-  readonly answer: (call: AdminCall, parts: AdminParts) => Promise<AdminAnswer>
+  readonly answer: (call: AdminCall, parts: RouteParts) => Promise<AdminAnswer>
 }
 
 export function ok(body: unknown): AdminAnswer {

@@ -1,7 +1,7 @@
 /** The figures of a whole store at one moment, as a page or a person looks at them. */
 import type { MeasuredQueue } from '../../broker/port.ts'
+import type { AdminParts } from './admin-parts.ts'
 import type { QueueInfo, Stats } from './api.ts'
-import type { AdminParts } from './route.ts'
 import { queueInfo } from './views.ts'
 
 /** Queues that are told one by one; sums count all. */

@@ -1,5 +1,5 @@
 import { SpindleError } from '../../../model/errors.ts'
-import type { PublishAnswer } from '../api.ts'
+import type { MatchAnswer, PublishAnswer } from '../api.ts'
 import { bindingToPut, exchangeSettings, messagesToPublish, queryFlag } from '../orders.ts'
 import { NO_CONTENT, ok, type Route } from '../route.ts'
 import { exchangeInfo } from '../views.ts'
@@ -42,6 +42,16 @@ export const exchangeRoutes: readonly Route[] = [
       const exchange = name('exchange')
       need('write', exchange)
       return ok({ outcomes: await port.publish(exchange, messagesToPublish(body)) } satisfies PublishAnswer)
+    },
+  },
+  {
+    method: 'POST',
+    path: '/exchanges/:exchange/match',
+    readsOnly: true,
+    async answer({ name, need, body }, { port }) {
+      const exchange = name('exchange')
+      need('read', exchange)
+      return ok({ matches: await port.match(exchange, messagesToPublish(body)) } satisfies MatchAnswer)
     },
   },
   {

@@ -1,5 +1,5 @@
 import type { MeasuredQueue } from '../../../broker/port.ts'
-import { wholeNumber } from '../../../model/checks.ts'
+import { oneOf, wholeNumber } from '../../../model/checks.ts'
 import { SpindleError } from '../../../model/errors.ts'
 import type { PurgeAnswer } from '../api.ts'
 import { queryFlag, queryNumber, queueDeclaration } from '../orders.ts'
@@ -9,20 +9,43 @@ import { queueInfo } from '../views.ts'
 const PAGE_MAX = 1_000
 const PAGE_DEFAULT = 100
 
+const QUEUES_MAX = 10_000_000
+const ORDERS = oneOf('name', 'waiting', 'leased', 'dead', 'age')
+
+/** The largest first. */
+const FIGURES = {
+  waiting: ({ ready, delayed }: MeasuredQueue) => ready + delayed,
+  leased: ({ leased }: MeasuredQueue) => leased,
+  dead: ({ dead }: MeasuredQueue) => dead,
+  age: ({ oldestReadyAtMs }: MeasuredQueue) => (oldestReadyAtMs === undefined ? 0 : 1 / (oldestReadyAtMs + 1)),
+} as const
+
+const byName = (a: MeasuredQueue, b: MeasuredQueue): number => (a.queue < b.queue ? -1 : 1)
+
 export const queueRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/queues',
     async answer({ query, may }, { port }) {
       const limit = queryNumber(query, 'limit', wholeNumber(1, PAGE_MAX)) ?? PAGE_DEFAULT
-      const after = query.get('after') ?? ''
       const prefix = query.get('prefix') ?? ''
+      const text = (query.get('text') ?? '').toLowerCase()
+      const order = ORDERS(query.get('sort') ?? 'name', 'sort')
       const visible = (await port.measure()).filter(
-        ({ queue }) => queue.startsWith(prefix) && queue > after && may('read', queue),
+        ({ queue }) => queue.startsWith(prefix) && queue.toLowerCase().includes(text) && may('read', queue),
       )
-      visible.sort((a, b) => (a.queue < b.queue ? -1 : 1))
-      const items = visible.slice(0, limit).map(queueInfo)
-      return ok({ items, next: visible.length > limit ? (items.at(-1)?.name ?? null) : null })
+      const total = visible.length
+      if (order === 'name') {
+        const after = query.get('after') ?? ''
+        const offset = queryNumber(query, 'offset', wholeNumber(0, QUEUES_MAX)) ?? 0
+        const rest = visible.filter(({ queue }) => queue > after).sort(byName)
+        const items = rest.slice(offset, offset + limit).map(queueInfo)
+        return ok({ items, next: rest.length > offset + limit ? (items.at(-1)?.name ?? null) : null, total })
+      }
+      const offset = queryNumber(query, 'offset', wholeNumber(0, QUEUES_MAX)) ?? 0
+      const figure = FIGURES[order]
+      visible.sort((a, b) => figure(b) - figure(a) || byName(a, b))
+      return ok({ items: visible.slice(offset, offset + limit).map(queueInfo), next: null, total })
     },
   },
   {
