@@ -16,6 +16,7 @@ import { serveCommand } from './commands/serve.ts'
 import { statsCommand } from './commands/stats.ts'
 import { userCommand } from './commands/user.ts'
 import { workCommand } from './commands/work.ts'
+import { ModuleBroken } from './module-file.ts'
 import { UsageError } from './usage.ts'
 
 const USAGE = 2
@@ -63,7 +64,12 @@ function exitCodeOf(fault: unknown): number {
 
 /** What a person can act on: of our own faults the sentence, of a bug the stack. */
 function messageOf(fault: unknown): string {
-  if (fault instanceof UsageError || fault instanceof SpindleError || fault instanceof AdminRefusal) {
+  if (
+    fault instanceof UsageError ||
+    fault instanceof SpindleError ||
+    fault instanceof AdminRefusal ||
+    fault instanceof ModuleBroken
+  ) {
     return `spindle: ${fault.message}`
   }
   return `spindle: ${fault instanceof Error ? (fault.stack ?? fault.message) : String(fault)}`

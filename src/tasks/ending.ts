@@ -1,8 +1,10 @@
 /** What a run comes to, and what that means for its message and for those who ask. */
 import type { SettleRequest } from '../client/port.ts'
 import type { Delivery } from '../model/message.ts'
+import { newestWithin, readLines } from './log-lines.ts'
+import type { Run } from './run.ts'
 import { encodeFailureNote } from './task-error.ts'
-import type { TaskError, TaskStatus } from './types.ts'
+import type { LogLine, TaskError, TaskStatus } from './types.ts'
 
 export type Ending =
   | {
@@ -41,7 +43,7 @@ const GIVE_BACK = { kind: 'release', spend: false } as const
 /** undefined: nothing to say to the store. `told`: deliveries spent at an end that the webhook hears of in the same unit. */
 export function settlementOf(
   ending: Ending,
-  runMs: number | undefined,
+  { runMs, lines: log }: Pick<Run, 'runMs' | 'lines'>,
   told?: number,
 ): SettleRequest['how'] | undefined {
   switch (ending.kind) {
@@ -54,7 +56,7 @@ export function settlementOf(
         kind: 'release',
         delayMs: ending.delayMs,
         spend: true,
-        note: encodeFailureNote({ error: ending.error, runMs, failed: ending.failed, kills: ending.kills }),
+        note: encodeFailureNote({ error: ending.error, runMs, failed: ending.failed, kills: ending.kills, log }),
       }
     case 'snoozed':
     case 'held':
@@ -67,7 +69,7 @@ export function settlementOf(
       return {
         kind: 'bury',
         reason: ending.discard ? DISCARDED : ending.reason,
-        note: encodeFailureNote({ error: ending.error, runMs, told }),
+        note: encodeFailureNote({ error: ending.error, runMs, told, log }),
       }
     case 'released':
       return GIVE_BACK
@@ -78,7 +80,7 @@ export function settlementOf(
   }
 }
 
-/** What an ack keeps: { runUs?, waitMs?, result? }, { cancelled: true } or { discarded: reason }. Whole microseconds: short to write and to read. */
+/** What an ack keeps: { runUs?, waitMs?, log?, result? }, { cancelled: true } or { discarded: reason }. Whole microseconds: short to write and to read. */
 export interface Kept {
   readonly cancelled: boolean
   /** Why. */
@@ -86,6 +88,7 @@ export interface Kept {
   readonly result: unknown
   readonly runMs: number | undefined
   readonly waitMs: number | undefined
+  readonly log: readonly LogLine[] | undefined
 }
 
 const CANCELLED: Uint8Array = Buffer.from('{"cancelled":true}')
@@ -101,10 +104,15 @@ export function cancelledKept(): Uint8Array {
 }
 
 /** `resultJson`: undefined for a handler that returned nothing. */
-export function encodeKept(resultJson: string | undefined, runMs: number, waitMs: number | undefined): Uint8Array {
+export function encodeKept(
+  resultJson: string | undefined,
+  { runMs, waitMs, log }: { runMs: number; waitMs: number | undefined; log: readonly LogLine[] | undefined },
+): Uint8Array {
+  const newest = newestWithin(log)
+  const lines = newest === undefined ? '' : `,"log":${JSON.stringify(newest)}`
   const wait = waitMs === undefined ? '' : `,"waitMs":${waitMs}`
   const result = resultJson === undefined ? '' : `,"result":${resultJson}`
-  return Buffer.from(`{"runUs":${Math.round(runMs * 1_000)}${wait}${result}}`, 'utf8')
+  return Buffer.from(`{"runUs":${Math.round(runMs * 1_000)}${wait}${lines}${result}}`, 'utf8')
 }
 
 /** Something else may have acked the message: what cannot be read is a success without a result. */
@@ -117,6 +125,7 @@ export function decodeKept(kept: Uint8Array | undefined): Kept {
     result,
     runMs: typeof runUs === 'number' ? runUs / 1_000 : undefined,
     waitMs: typeof waitMs === 'number' ? waitMs : undefined,
+    log: readLines(fields['log']),
   }
 }
 

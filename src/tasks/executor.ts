@@ -72,8 +72,9 @@ export class Executor {
   constructor(parts: ExecutorParts) {
     this.#parts = parts
     const { port, clock, deadlines, log, enqueuer } = parts
-    const progress = (run: Run): Progress => new Progress({ id: run.id, port, clock, deadlines, log })
-    this.#contextParts = { log, enqueuer, progress }
+    const progress = (run: Run): Progress =>
+      new Progress({ id: run.id, port, clock, deadlines, log, lines: () => run.lines })
+    this.#contextParts = { log, wallMs: () => clock.wallMs(), enqueuer, progress }
   }
 
   /** The caller holds the run's slot until `released`. */
@@ -240,7 +241,11 @@ export class Executor {
       }
       if (retainMs === 0) return { kind: 'succeeded', kept: undefined, result, retainMs }
       run.endedMs = this.#parts.clock.monotonicMs()
-      const kept = encodeKept(json, run.runMs ?? 0, waitMsOf(run.delivery, run.head.task.delayMs))
+      const kept = encodeKept(json, {
+        runMs: run.runMs ?? 0,
+        waitMs: waitMsOf(run.delivery, run.head.task.delayMs),
+        log: run.lines,
+      })
       return { kind: 'succeeded', kept, result, retainMs }
     } catch (thrown) {
       return failed(task, 'invalid-result', thrown)
@@ -269,7 +274,7 @@ export class Executor {
     run.grace?.cancel()
     run.progress?.end()
     if (run.task?.options.isolate !== undefined) this.#parts.isolation.abandon(run)
-    const how = settlementOf(ending, run.runMs)
+    const how = settlementOf(ending, run)
     if (how === undefined) {
       this.#tell(run, ending)
     } else if (isAlone(run, ending)) {
@@ -304,7 +309,7 @@ export class Executor {
     run.followUps = undefined
     run.company = undefined
     const ending = this.#failedAttempt(run, thrown)
-    const how = settlementOf(ending, run.runMs)
+    const how = settlementOf(ending, run)
     if (how === undefined) return
     this.#parts.settler.settle({ receipt: run.delivery.receipt, how, id: run.id }, (outcome, fault) =>
       this.#tell(run, outcome === 'settled' ? ending : { kind: 'lost' }, fault),
@@ -315,9 +320,9 @@ export class Executor {
     const { celery, flows, webhooks } = this.#parts
     await run.after
     const told = webhookOf(run, ending) === undefined ? undefined : run.delivery.attempts
-    const how = settlementOf(ending, run.runMs, told)
+    const how = settlementOf(ending, run, told)
     const steps: Step[] = how === undefined ? [] : [{ kind: 'settle', receipt: run.delivery.receipt, how, id: run.id }]
-    if (run.progress !== undefined || run.progressRecord)
+    if (run.progress?.wasSent === true || run.progressRecord)
       steps.push({ kind: 'record', key: progressKey(run.id), value: null })
     if (run.cancelRecord) steps.push({ kind: 'record', key: cancelKey(run.id), value: null })
     for (const { declared, step } of ending.kind === 'succeeded' ? (run.followUps ?? []) : []) {
@@ -363,7 +368,7 @@ export class Executor {
 function isAlone(run: Run, ending: Ending): boolean {
   return (
     run.after === undefined &&
-    run.progress === undefined &&
+    run.progress?.wasSent !== true &&
     !run.progressRecord &&
     !run.cancelRecord &&
     run.celery === undefined &&

@@ -33,6 +33,7 @@ export type {
   BatchResults,
   EnqueueOptions,
   Job,
+  LogLine,
   QueueOrder,
   RetryDecision,
   RetryPolicy,

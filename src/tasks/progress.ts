@@ -7,6 +7,8 @@ import type { MessageId } from '../model/message.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
+import { newestWithin, readLines } from './log-lines.ts'
+import type { LogLine } from './types.ts'
 
 /** At most one report is passed on in this time, ms; the latest one counts. */
 const PROGRESS_INTERVAL_MS = 200
@@ -14,8 +16,10 @@ const PROGRESS_INTERVAL_MS = 200
 const PROGRESS_BYTES_MAX = 65_536
 
 export interface ProgressReport {
-  readonly fraction: number
+  /** undefined: it has only logged. */
+  readonly fraction: number | undefined
   readonly data: unknown
+  readonly log?: readonly LogLine[] | undefined
 }
 
 export const PROGRESS_PREFIX = 'spindle/progress/'
@@ -31,8 +35,8 @@ export function taskChannel(id: MessageId): string {
 
 export function decodeProgress(value: Uint8Array): ProgressReport | undefined {
   try {
-    const { fraction, data } = JSON.parse(Buffer.from(value).toString('utf8')) as { fraction: unknown; data: unknown }
-    return typeof fraction === 'number' ? { fraction, data } : undefined
+    const { fraction, data, log } = JSON.parse(Buffer.from(value).toString('utf8')) as Record<string, unknown>
+    return { fraction: typeof fraction === 'number' ? fraction : undefined, data, log: readLines(log) }
   } catch {
     return undefined
   }
@@ -44,17 +48,27 @@ export class Progress {
   readonly #clock: Clock
   readonly #deadlines: Deadlines
   readonly #log: Log
+  readonly #lines: () => readonly LogLine[] | undefined
   #latest: ProgressReport | undefined
   #sentMs = Number.NEGATIVE_INFINITY
   #later: Deadline | undefined
   #ended = false
 
-  constructor(parts: { id: MessageId; port: Port; clock: Clock; deadlines: Deadlines; log: Log }) {
+  /** `lines`: what it has logged. */
+  constructor(parts: {
+    id: MessageId
+    port: Port
+    clock: Clock
+    deadlines: Deadlines
+    log: Log
+    lines: () => readonly LogLine[] | undefined
+  }) {
     this.#id = parts.id
     this.#port = parts.port
     this.#clock = parts.clock
     this.#deadlines = parts.deadlines
     this.#log = parts.log
+    this.#lines = parts.lines
   }
 
   /** Fractions are held within 0 to 1; what is no number counts as 0. */
@@ -63,6 +77,18 @@ export class Progress {
     if (this.#later !== undefined || this.#ended) return
     if (this.#clock.monotonicMs() - this.#sentMs >= PROGRESS_INTERVAL_MS) this.#send()
     else this.#later = this.#deadlines.after(PROGRESS_INTERVAL_MS, () => this.#send())
+  }
+
+  /** A line was logged. Not at once: most tasks that log end soon, and keep their lines with their end. */
+  logged(): void {
+    if (this.#later !== undefined || this.#ended) return
+    this.#latest ??= { fraction: undefined, data: undefined }
+    this.#later = this.#deadlines.after(PROGRESS_INTERVAL_MS, () => this.#send())
+  }
+
+  /** There may be a record of it. */
+  get wasSent(): boolean {
+    return this.#sentMs !== Number.NEGATIVE_INFINITY
   }
 
   /** The latest one. */
@@ -80,7 +106,7 @@ export class Progress {
     this.#later = undefined
     if (this.#latest === undefined || this.#ended) return
     this.#sentMs = this.#clock.monotonicMs()
-    const value = encode(this.#latest)
+    const value = encode({ ...this.#latest, log: newestWithin(this.#lines()) })
     // The record first, so that whoever hears the announcement and looks finds it.
     const step = { kind: 'record', key: progressKey(this.#id), value } as const
     this.#port.transact([step], { relaxed: true }).then(
@@ -90,12 +116,12 @@ export class Progress {
   }
 }
 
-function encode({ fraction, data }: ProgressReport): Uint8Array {
+function encode({ fraction, data, log }: ProgressReport): Uint8Array {
   try {
-    const value = Buffer.from(JSON.stringify({ fraction, data }))
+    const value = Buffer.from(JSON.stringify({ fraction, data, log }))
     if (value.length <= PROGRESS_BYTES_MAX) return value
   } catch {
     // Falls through: data that JSON cannot carry is left out like data that is too long.
   }
-  return Buffer.from(JSON.stringify({ fraction }))
+  return Buffer.from(JSON.stringify({ fraction, log }))
 }

@@ -8,9 +8,10 @@ import type { Received } from './celery/received.ts'
 import type { Deadline } from './deadlines.ts'
 import type { Enqueuer, FollowUp } from './enqueue.ts'
 import type { Flow, FlowContext } from './flows/flow.ts'
+import { LogLines } from './log-lines.ts'
 import type { Progress } from './progress.ts'
-import { type Interruption, TaskInterrupted } from './task-error.ts'
-import type { AnyTask, EnqueueOptions, TaskContext, TaskDefinition } from './types.ts'
+import { decodeFailureNote, type Interruption, TaskInterrupted } from './task-error.ts'
+import type { AnyTask, EnqueueOptions, LogLine, TaskContext, TaskDefinition } from './types.ts'
 
 export class Run {
   readonly delivery: Delivery
@@ -31,6 +32,7 @@ export class Run {
   grace: Deadline | undefined
   context: RunContext | undefined
   progress: Progress | undefined
+  #log: LogLines | undefined
   followUps: FollowUp[] | undefined
   /** Children for the group around this step. */
   added: Flow<unknown>[] | undefined
@@ -82,6 +84,21 @@ export class Run {
     return this.startedMs === undefined || this.endedMs === undefined ? undefined : this.endedMs - this.startedMs
   }
 
+  /** Of this attempt and those before it; undefined: none. */
+  get lines(): readonly LogLine[] | undefined {
+    return this.#log?.all ?? this.#linesBefore()
+  }
+
+  addLine(message: string, atMs: number): void {
+    this.#log ??= new LogLines(this.#linesBefore() ?? [])
+    this.#log.add({ atMs, attempt: this.attempt, message })
+  }
+
+  #linesBefore(): readonly LogLine[] | undefined {
+    const { note } = this.delivery
+    return note === undefined ? undefined : decodeFailureNote(note).log
+  }
+
   /** Tells the handler, if it looks. */
   interrupt(kind: Interruption): void {
     this.interruption = kind
@@ -91,6 +108,7 @@ export class Run {
 
 export interface ContextParts {
   readonly log: Log
+  readonly wallMs: () => number
   readonly enqueuer: Enqueuer
   readonly progress: (run: Run) => Progress
 }
@@ -144,7 +162,13 @@ export class RunContext implements TaskContext {
   }
 
   get log(): TaskContext['log'] {
-    return (message) => this.#parts.log.info(message, { task: this.task, id: this.id, attempt: this.attempt })
+    return (message) => {
+      this.#parts.log.info(message, { task: this.task, id: this.id, attempt: this.attempt })
+      if (this.#run.ended) return
+      this.#run.addLine(String(message), this.#parts.wallMs())
+      this.#run.progress ??= this.#parts.progress(this.#run)
+      this.#run.progress.logged()
+    }
   }
 
   get enqueue(): TaskContext['enqueue'] {

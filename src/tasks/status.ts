@@ -24,7 +24,13 @@ export function statusOf(view: MessageView, facts: StatusFacts): TaskStatus<unkn
     waitMs: waitMsOf(view, head.task.delayMs),
     runMs: failure?.runMs,
   }
-  const base: Base = { id: view.id, task: head.type ?? '', attempts: view.attempts, timings }
+  const base: Base = {
+    id: view.id,
+    task: head.type ?? '',
+    attempts: view.attempts,
+    timings,
+    ...(failure?.log === undefined ? {} : { log: failure.log }),
+  }
   const death = latestDeath(view)
   switch (view.state) {
     case 'done':
@@ -49,15 +55,15 @@ export function hasEnded({ state }: TaskStatus<unknown>): boolean {
   return state === 'succeeded' || state === 'failed' || state === 'cancelled' || state === 'discarded'
 }
 
-type Base = Pick<TaskStatus<unknown>, 'id' | 'task' | 'attempts' | 'timings'>
+type Base = Pick<TaskStatus<unknown>, 'id' | 'task' | 'attempts' | 'timings' | 'log'>
 
 function doneStatus(view: MessageView, base: Base, { nowMs }: StatusFacts): TaskStatus<unknown> {
-  const { cancelled, discarded, result, runMs, waitMs } = decodeKept(view.kept)
+  const { cancelled, discarded, result, runMs, waitMs, log } = decodeKept(view.kept)
   const endedAtMs = view.endedAtMs ?? nowMs
   if (cancelled) return { ...base, state: 'cancelled', endedAtMs }
   if (discarded !== undefined) return { ...base, state: 'discarded', reason: discarded, endedAtMs }
   const timings = { ...base.timings, runMs, waitMs: waitMs ?? base.timings.waitMs }
-  return { ...base, timings, state: 'succeeded', result, endedAtMs }
+  return { ...base, timings, ...(log === undefined ? {} : { log }), state: 'succeeded', result, endedAtMs }
 }
 
 function deadStatus(
@@ -77,7 +83,8 @@ function livingStatus(
   { progress, nowMs }: StatusFacts,
 ): TaskStatus<unknown> {
   if (view.state === 'leased') {
-    return { ...base, state: 'running', progress: progress?.fraction, data: progress?.data }
+    const log = progress?.log === undefined ? {} : { log: progress.log }
+    return { ...base, ...log, state: 'running', progress: progress?.fraction, data: progress?.data }
   }
   const dueAtMs = view.state === 'delayed' ? (view.dueAtMs ?? nowMs) : nowMs
   if (failure !== undefined) return { ...base, state: 'retrying', error: failure.error, nextAttemptAtMs: dueAtMs }

@@ -1,6 +1,7 @@
 /** What was thrown -> what is stored and shown. A handler may throw anything at all. */
 import { NOTE_BYTES_MAX } from '../model/limits.ts'
-import type { TaskError } from './types.ts'
+import { newestWithin, readLines } from './log-lines.ts'
+import type { LogLine, TaskError } from './types.ts'
 
 /** Thrown by a handler that knows trying again is of no use: the task fails now, whatever attempts are left. */
 export class PermanentFailure extends Error {
@@ -115,16 +116,23 @@ export interface FailureNote {
   readonly kills?: number
   /** Deliveries it had spent at the end that its worker told the webhook of. */
   readonly told?: number | undefined
+  /** What its handlers logged. */
+  readonly log?: readonly LogLine[] | undefined
 }
 
+/** Of a note, for its log. */
+const LOG_BYTES_MAX = NOTE_BYTES_MAX / 2
+
 /** JSON of the error's fields and `runMs`, cut (first the stack, then the message) to NOTE_BYTES_MAX. */
-export function encodeFailureNote({ error, runMs, failed, kills = 0, told }: FailureNote): Uint8Array {
+export function encodeFailureNote({ error, runMs, failed, kills = 0, told, log }: FailureNote): Uint8Array {
+  const lines = newestWithin(log, LOG_BYTES_MAX)
   const fields = {
     ...error,
     ...(runMs === undefined ? {} : { runMs: Math.round(runMs * 1000) / 1000 }),
     ...(failed === undefined ? {} : { failed }),
     ...(kills === 0 ? {} : { kills }),
     ...(told === undefined ? {} : { told }),
+    ...(lines === undefined ? {} : { log: lines }),
   }
   const whole = Buffer.from(JSON.stringify(fields))
   if (whole.length <= NOTE_BYTES_MAX) return whole
@@ -149,7 +157,8 @@ export function decodeFailureNote(note: Uint8Array): FailureNote {
   if (fields === undefined || typeof fields['message'] !== 'string') {
     return { error: { name: 'Error', message: text }, runMs: undefined }
   }
-  const { name, message, stack, code, runMs, failed, kills, told } = fields
+  const { name, message, stack, code, runMs, failed, kills, told, log } = fields
+  const lines = readLines(log)
   return {
     error: {
       name: typeof name === 'string' ? name : 'Error',
@@ -161,6 +170,7 @@ export function decodeFailureNote(note: Uint8Array): FailureNote {
     ...(typeof failed === 'number' ? { failed } : {}),
     ...(typeof kills === 'number' ? { kills } : {}),
     ...(typeof told === 'number' ? { told } : {}),
+    ...(lines === undefined ? {} : { log: lines }),
   }
 }
 

@@ -116,6 +116,7 @@ export interface TaskContext {
   readonly headers: Readonly<Record<string, string | number | boolean | Uint8Array>>
   /** 0 to 1, and any JSON data to show with it. Throttled; the latest one counts. Never fails the task. */
   progress(fraction: number, data?: unknown): Promise<void>
+  /** To the log of the worker, and kept with the status: the newest 100 lines of all attempts, 8 KiB at most. */
   log(message: string): void
   /** The workflow that it is a step of; undefined for other tasks, and for those with `isolate`. */
   readonly flow: FlowContext | undefined
@@ -168,11 +169,21 @@ interface Timings {
   readonly runMs: number | undefined
 }
 
+/** A line that a handler logged. */
+export interface LogLine {
+  /** Wall time. */
+  readonly atMs: number
+  readonly attempt: number
+  readonly message: string
+}
+
 interface StatusBase {
   readonly id: MessageId
   readonly task: string
   readonly attempts: number
   readonly timings: Timings
+  /** What its handlers logged, the oldest first; of a failed attempt the newest 2 KiB. undefined: nothing is known of any. */
+  readonly log?: readonly LogLine[]
 }
 
 export type TaskStatus<Output> =

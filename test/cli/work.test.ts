@@ -39,6 +39,16 @@ describe('spindle', () => {
     expect(command.output()).toBe('')
   })
 
+  it('names the file that fails to load, with the place in it and nothing of its own', async () => {
+    const command = spindle(['work', fixture('broken.js')])
+    expect(await command.exited).toBe(1)
+    expect(command.errors()).toMatch(
+      /^spindle: \S+broken\.js could not be loaded \(Error: the configuration is missing\)\n/,
+    )
+    expect(command.errors()).toMatch(/at .*broken\.js:2:7/)
+    expect(command.errors()).not.toContain('/src/')
+  })
+
   it('fails on a URL that names no store', async () => {
     const command = spindle(['work', tasksFile, '--url', 'redis://localhost'])
     expect(await command.exited).toBe(1)

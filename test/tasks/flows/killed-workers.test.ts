@@ -5,6 +5,7 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { chain, fanOut, next, open } from 'spindle-mq'
 import { expect, it } from 'vitest'
+import { seeded } from '../../../bench/autoscale/simulation.ts'
 import { type Command, spindle } from '../../cli/command.ts'
 import { part, total } from './fixtures/steps.ts'
 
@@ -16,6 +17,8 @@ const PARTS = flows * parts
 const CONCURRENCY = 4
 const MINUTE = 60_000
 const steps = fileURLToPath(new URL('fixtures/steps.ts', import.meta.url))
+
+const random = seeded(Number(process.env['SPINDLE_TEST_SEED'] ?? 1))
 
 it('completes once although its workers are killed, and repeats no completed step', {
   timeout: (LONG ? 30 : 3) * MINUTE,
@@ -40,7 +43,7 @@ it('completes once although its workers are killed, and repeats no completed ste
     for (let kill = 1; kill <= kills; kill++) {
       const wanted = (PARTS / (kills + 2)) * kill
       await expect.poll(async () => (await ran()).length, { timeout: MINUTE }).toBeGreaterThan(wanted)
-      const victim = fleet.shift()
+      const [victim] = fleet.splice(Math.floor(random() * fleet.length), 1)
       victim?.child.kill('SIGKILL')
       await victim?.exited
       begin()
