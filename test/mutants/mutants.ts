@@ -17,6 +17,10 @@ const powerCut = {
   file: 'test/faults/power-cut.test.ts',
   test: 'at the sync boundaries of a trace loses nothing that was acknowledged, undoes no ack, and invents nothing',
 }
+const simulation = {
+  file: 'test/simulation/simulation.test.ts',
+  test: 'power cuts under clients of the library and of AMQP',
+}
 const conformance = (test: string): Mutant['caughtBy'] => ({ file: 'test/conformance/embedded.test.ts', test })
 const journal = (test: string): Mutant['caughtBy'] => ({ file: 'test/journal/journal.test.ts', test })
 const recycled = (test: string): Mutant['caughtBy'] => ({ file: 'test/journal/recycled.test.ts', test })
@@ -468,5 +472,81 @@ export const mutants: readonly Mutant[] = [
       file: 'test/tasks/isolation/isolation.test.ts',
       test: 'hears a cancel, and is ended when it is deaf to it',
     },
+  },
+  {
+    name: 'simulation: a publish is confirmed before it is stored',
+    file: 'src/frontends/amqp/publisher.ts',
+    find: '    if (this.#refused.length > 0) this.#refused.push(run)\n    else this.#store(run)\n',
+    replace:
+      '    if (this.#refused.length > 0) this.#refused.push(run)\n    else this.#store(run)\n    if (run.confirm !== undefined) run.confirm.settled = true\n    run.channel.confirmed()\n',
+    caughtBy: simulation,
+  },
+  {
+    name: 'simulation: acknowledged before the sync',
+    file: `${JOURNAL}/writer.ts`,
+    find: '    this.#source.onWritten(this.written)\n',
+    replace: '    this.#source.onWritten(this.written)\n    this.#source.onSynced(this.written)\n',
+    caughtBy: simulation,
+  },
+  {
+    name: 'amqp: multiple acks one',
+    file: 'src/frontends/amqp/unacked.ts',
+    find: 'for (let next = this.#first; next <= last; next++)',
+    replace: 'for (let next = last; next <= last; next++)',
+    caughtBy: {
+      file: 'test/amqp/queues.test.ts',
+      test: 'put back what they nack with requeue, and recover everything',
+    },
+  },
+  {
+    name: 'amqp: a refused publish is acked',
+    file: 'src/frontends/amqp/publisher.ts',
+    find: '    if (refused.length > 0 && run.confirm !== undefined) run.confirm.refused = refused\n',
+    replace: '',
+    caughtBy: {
+      file: 'test/amqp/queues.test.ts',
+      test: 'refuse what does not fit when full: the newest is nacked, or the oldest goes',
+    },
+  },
+  {
+    name: 'sqs: a receipt handle opens every queue',
+    file: 'src/frontends/sqs/receipt-handle.ts',
+    find: '    if (halfSipHash(this.#keyOf(queue), receipt) !== handle.slice(last + 1)) return undefined\n',
+    replace: '',
+    caughtBy: { file: 'test/sqs/errors.test.ts', test: 'gives a handle of one queue no power over another' },
+  },
+  {
+    name: 'sqs: an expired handle of a FIFO queue deletes in silence',
+    file: 'src/frontends/sqs/actions/delete-message.ts',
+    find: '  if (!queue.isFifo) return\n',
+    replace: '  if (queue.isFifo || !queue.isFifo) return\n',
+    caughtBy: {
+      file: 'test/sqs/fifo.test.ts',
+      test: 'refuse a delete whose handle has expired, but not one that came twice',
+    },
+  },
+  {
+    name: 'doctor: a damaged body is saved as it is',
+    file: 'src/engine/embedded/doctor/contents.ts',
+    find: '    if (crc32(bytes, 4, length) !== bytes.readUInt32LE(0)) return undefined\n',
+    replace: '',
+    caughtBy: {
+      file: 'test/doctor/doctor.test.ts',
+      test: 'in the body of a message loses that one alone, and names it',
+    },
+  },
+  {
+    name: 'doctor: what may have been settled is called certain',
+    file: 'src/engine/embedded/doctor/remains.ts',
+    find: '    return message.gapsBefore < this.gaps\n',
+    replace: '    return message.gapsBefore > this.gaps\n',
+    caughtBy: { file: 'test/doctor/doctor.test.ts', test: 'that is cut at any length' },
+  },
+  {
+    name: 'amqp: a publish is confirmed before the one before it',
+    file: 'src/frontends/amqp/confirms.ts',
+    find: '      if (run?.settled !== true) break\n',
+    replace: '      if (run === undefined) break\n',
+    caughtBy: { file: 'test/amqp/parts.test.ts', test: 'wait for what was published before' },
   },
 ]

@@ -31,6 +31,8 @@ export interface Plan {
   readonly operations: number
   readonly actors: readonly ActorKind[]
   readonly faults: readonly FaultKind[]
+  /** A full disk stays so for less than this, ms. Default 10,000, well within the 30 s that AMQP's leases outlive a process. */
+  readonly fullDiskMs?: number
 }
 
 export interface Outcome {
@@ -46,6 +48,7 @@ export interface Outcome {
 const STATES = ['delayed', 'ready', 'leased', 'done', 'dead'] as const
 /** Turns of the event loop between two looks of the driver. */
 const TURNS = 6
+const FULL_DISK_MS = 10_000
 /** Virtual time in which everything that waits must have come out at the end, ms. */
 const PATIENCE_MS = 1_800_000
 
@@ -65,6 +68,8 @@ class World {
   #life: Incarnation | undefined
   #lives = 0
   #over = false
+  /** A fault that has struck, and whose ruins nobody has looked at yet. */
+  #struck: { readonly life: Incarnation; readonly fault: Fault } | undefined
   #faultsAllowed = true
   #waiting: ((life: Incarnation | undefined) => void)[] = []
   readonly #problems: string[] = []
@@ -87,6 +92,7 @@ class World {
       const dice = this.#random.float()
       if (dice < 0.15) await this.#clock.advance(this.#below(3_000))
       else if (dice < 0.156) await this.#clock.advance(this.#below(60_000))
+      if (this.#struck !== undefined) await this.#end(this.#struck.life, this.#struck.fault)
       if (this.#plan.faults.length > 0 && this.#random.float() < 0.05) await this.#fault()
       if (this.#random.float() < 0.02) await this.#reviveIfPoisoned()
       if (this.#ledger.violations.length > 0) this.#problems.push(...this.#ledger.violations.slice(0, 5))
@@ -176,14 +182,14 @@ class World {
     const { faults } = this.#plan
     const kind = faults[this.#below(faults.length)] as FaultKind
     const life = this.#life
-    if (life === undefined || !this.#faultsAllowed) return
+    if (life?.alive !== true || !this.#faultsAllowed) return
     this.#counts[kind] = (this.#counts[kind] ?? 0) + 1
     this.#ledger.operations++
     switch (kind) {
       case 'power cut':
-        return this.#end(life, kind)
       case 'kill':
-        return this.#end(life, kind)
+        this.#arm(life, kind)
+        return
       case 'failing disk':
         this.#disk.failNth(1 + this.#below(30), (['write', 'sync', 'any'] as const)[this.#below(3)] ?? 'any')
         return
@@ -191,7 +197,8 @@ class World {
         const used = this.#disk.files().reduce((sum, { bytes }) => sum + bytes, 0)
         this.#disk.capacityBytes = used + this.#below(150_000)
         const disk = this.#disk
-        this.#clock.setTimer(1_000 + this.#below(30_000), () => {
+        const { fullDiskMs = FULL_DISK_MS } = this.#plan
+        this.#clock.setTimer(1_000 + this.#below(fullDiskMs), () => {
           disk.capacityBytes = Number.POSITIVE_INFINITY
         })
         return
@@ -219,12 +226,30 @@ class World {
     }
   }
 
-  /** The life ends in this turn, as the fault leaves it, and the next one begins. */
-  async #end(life: Incarnation, fault: Fault): Promise<void> {
+  /** It strikes in the middle of one of the next syncs, where the most is under way. */
+  #arm(life: Incarnation, fault: Fault): void {
+    const phase = (['before', 'during', 'after'] as const)[this.#below(3)]
+    let left = 1 + this.#below(20)
+    const disk = this.#disk
+    const stop = disk.onSync((boundary) => {
+      if (boundary.phase !== phase || --left > 0) return
+      stop()
+      if (this.#life === life && life.alive) this.#struck = this.#strike(life, fault)
+    })
+  }
+
+  /** The life ends in this turn; what the fault leaves of the disk. */
+  #strike(life: Incarnation, fault: Fault): { readonly life: Incarnation; readonly fault: Fault } {
     life.kill()
-    this.#life = undefined
     this.#disk = fault === 'kill' ? this.#disk.crash() : this.#disk.powerCut({ random: this.#random })
     this.#disk.capacityBytes = Number.POSITIVE_INFINITY
+    return { life, fault }
+  }
+
+  async #end(life: Incarnation, fault: Fault): Promise<void> {
+    if (life.alive) this.#strike(life, fault)
+    this.#life = undefined
+    this.#struck = undefined
     this.#ledger.forgetHolds()
     await this.#verify(this.#disk, fault)
     await this.#begin()
@@ -233,7 +258,7 @@ class World {
   /** A failed write or sync poisons the store: whoever serves it exits, and somebody starts it again. */
   async #reviveIfPoisoned(): Promise<void> {
     const life = this.#life
-    if (life === undefined) return
+    if (life === undefined || !life.alive) return
     try {
       await life.engine.measure([])
     } catch (fault) {
@@ -258,6 +283,7 @@ class World {
   async #finish(): Promise<void> {
     this.#faultsAllowed = false
     this.#disk.capacityBytes = Number.POSITIVE_INFINITY
+    if (this.#struck !== undefined) await this.#end(this.#struck.life, this.#struck.fault)
     await this.#reviveIfPoisoned()
     const life = this.#life
     if (life === undefined) throw new Error('there is no broker at the end')
