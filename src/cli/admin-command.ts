@@ -1,11 +1,15 @@
 /** What the commands have in common that look into a store: where it is, and how its answers are shown. */
+import { existsSync } from 'node:fs'
 import process from 'node:process'
 import { Command, Option } from 'commander'
 import { systemClock } from '../runtime/clock.ts'
 import { systemRandom } from '../runtime/random.ts'
 import type { AdminAccess } from '../server/admin-access.ts'
+import { AdminRefusal } from '../server/admin-refusal.ts'
 import { packageVersion } from '../server/version.ts'
+import type { Spindle } from '../spindle.ts'
 import { warningLog } from './console-log.ts'
+import { printable } from './table.ts'
 import { UsageError } from './usage.ts'
 
 export interface AdminFlags {
@@ -69,6 +73,34 @@ function placeOf({ data, url }: AdminFlags, environment: Readonly<Record<string,
   if (named.startsWith('file:') && named.length > 5)
     return { kind: 'folder', folder: named.slice(5).replace(/^\/\//, '') }
   throw new UsageError(`--url ${named} must be http://HOST:PORT or file:PATH`)
+}
+
+/** For what the admin API does not have: a command on the store itself, wherever that is. */
+export function storeCommand(usage: string, summary: string): Command {
+  return adminCommand(usage, summary)
+}
+
+/** As `withAdmin`, over the client that applications use. */
+export async function withStore(flags: AdminFlags, run: (store: Spindle) => Promise<void>): Promise<void> {
+  const { open } = await import('../open.ts')
+  const place = placeOf(flags, process.env)
+  if (place.kind === 'folder' && !existsSync(place.folder))
+    throw new AdminRefusal(`there is no data folder ${place.folder}`)
+  const token = flags.token ?? process.env['SPINDLE_TOKEN']
+  const url = place.kind === 'server' ? place.url : `file:${place.folder}`
+  const auth = place.kind === 'server' && token !== undefined ? { auth: { token } } : {}
+  const store = await open(url, { log: warningLog, ...auth })
+  try {
+    await run(store)
+  } finally {
+    await store.close()
+  }
+}
+
+/** What was done: JSON for programs, words for people. */
+export function tell(flags: AdminFlags, value: unknown, words: string): void {
+  if (flags.json === true) printJson(value)
+  else process.stdout.write(`${printable(words)}\n`)
 }
 
 export function printJson(value: unknown): void {

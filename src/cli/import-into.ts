@@ -2,6 +2,7 @@
 import process from 'node:process'
 import type { Spindle } from '../spindle.ts'
 import { warningLog } from './console-log.ts'
+import { progressBar } from './progress-bar.ts'
 
 /** Of body and head together; a message of SQS's size may have attributes besides. As `spindle serve` has it. */
 const MESSAGE_BYTES_MAX = 16 * 1_048_576
@@ -40,7 +41,9 @@ export async function importInto(
   }
   for (const signal of SIGNALS) process.on(signal, onSignal)
   try {
-    const { imported, left } = await run({ store, signal: stop.signal, progress: showProgress })
+    const bar = progressBar(to.verb)
+    const progress = (count: number): void => bar.show(count, undefined)
+    const { imported, left } = await run({ store, signal: stop.signal, progress }).finally(() => bar.end())
     const stopped = stoppedBy === undefined ? '' : ', then stopped'
     process.stdout.write(`${to.verb} ${imported} messages into '${to.queue}'${stopped}\n`)
     if (left.length > 0) process.stdout.write(`not taken over: ${left.join(', ')}\n`)
@@ -49,9 +52,4 @@ export async function importInto(
     await store.close()
   }
   if (stoppedBy !== undefined) process.exitCode = EXIT_CODES[stoppedBy]
-}
-
-/** Only for people: a program reads the line at the end. */
-function showProgress(count: number): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r${count} messages`)
 }

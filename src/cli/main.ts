@@ -7,13 +7,21 @@ import { AdminRefusal } from '../server/admin-refusal.ts'
 import { packageVersion } from '../server/version.ts'
 import { auditCommand } from './commands/audit.ts'
 import { autoscaleCommand } from './commands/autoscale.ts'
+import { backupCommand, restoreCommand } from './commands/backup.ts'
+import { completionCommand } from './commands/completion.ts'
 import { deadCommand } from './commands/dead.ts'
+import { devCommand } from './commands/dev.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { exchangeCommand, topicCommand } from './commands/exchange.ts'
+import { healthCommand } from './commands/health.ts'
 import { importCommand } from './commands/import.ts'
 import { messageCommand } from './commands/message.ts'
 import { queueCommand } from './commands/queue.ts'
+import { scheduleCommand } from './commands/schedule.ts'
 import { serveCommand } from './commands/serve.ts'
 import { statsCommand } from './commands/stats.ts'
+import { taskCommand } from './commands/task.ts'
+import { topCommand } from './commands/top.ts'
 import { userCommand } from './commands/user.ts'
 import { workCommand } from './commands/work.ts'
 import { ModuleBroken } from './module-file.ts'
@@ -22,12 +30,20 @@ import { UsageError } from './usage.ts'
 const USAGE = 2
 const FAILURE = 1
 
+const EXAMPLES = `
+Begin with:
+  spindle dev                              everything at once, to try things out
+  spindle queue declare mail               a queue in ./data, which is made when it is missing
+  spindle serve --data ./data              for SQS, SNS and AMQP clients
+  spindle top --url http://127.0.0.1:4566  the queues, live`
+
 const program = new Command('spindle')
   .description('A message queue that starts as an import and grows into a broker.')
   .version(packageVersion)
   .configureHelp({ sortSubcommands: true, showGlobalOptions: true })
   .showSuggestionAfterError(true)
   .showHelpAfterError('(add --help for the options)')
+  .addHelpText('after', EXAMPLES)
   .addCommand(serveCommand())
   .addCommand(queueCommand())
   .addCommand(messageCommand())
@@ -39,6 +55,16 @@ const program = new Command('spindle')
   .addCommand(autoscaleCommand())
   .addCommand(importCommand())
   .addCommand(doctorCommand())
+  .addCommand(exchangeCommand())
+  .addCommand(topicCommand())
+  .addCommand(taskCommand())
+  .addCommand(scheduleCommand())
+  .addCommand(topCommand())
+  .addCommand(backupCommand())
+  .addCommand(restoreCommand())
+  .addCommand(devCommand())
+  .addCommand(healthCommand())
+  .addCommand(completionCommand())
 
 settle(program)
 

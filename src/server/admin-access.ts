@@ -16,6 +16,7 @@ import { AdminRefusal } from './admin-refusal.ts'
 import { processFigures } from './process-figures.ts'
 import { taskDesk } from './task-desk.ts'
 
+export { bindingId } from '../broker/port.ts'
 export type * from '../frontends/admin/api.ts'
 
 export interface AdminAccess {

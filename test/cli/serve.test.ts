@@ -187,7 +187,7 @@ describe('spindle serve', () => {
     const refused = serve(['--host', '0.0.0.0'])
     expect(await refused.exited).toBe(1)
     expect(refused.errors()).toMatch(/listen on 0\.0\.0\.0 without users and TLS/)
-    const command = serve(['--host', '0.0.0.0', '--init-admin'], { SPINDLE_INSECURE: '1' })
+    const command = serve(['--host', '0.0.0.0', '--init-admin'], { SPINDLE_INSECURE: '1', FORCE_COLOR: '1' })
     await urlOf(command)
     command.child.kill('SIGTERM')
     await command.exited

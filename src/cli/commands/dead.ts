@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { AdminAccess, Page, QueueInfo, RedriveInfo, RedriveOrder } from '../../server/admin-access.ts'
 import { type AdminFlags, adminCommand, commandGroup, pathTo, printJson, withAdmin } from '../admin-command.ts'
 import { wholeNumber } from '../options.ts'
+import { progressBar } from '../progress-bar.ts'
 import { printTable } from '../table.ts'
 import { browseMessages } from './message.ts'
 
@@ -64,11 +65,14 @@ async function redriveQueue(admin: AdminAccess, queue: string, flags: RedriveFla
     ...(rate === undefined ? {} : { ratePerSecond: rate }),
   }
   let redrive = (await admin.call('POST', pathTo('queues', queue, 'redrive'), { body })) as RedriveInfo
+  const bar = progressBar(flags.json === true ? 'off' : 'moved')
   while (flags.wait && redrive.state === 'running') {
+    bar.show(redrive.moved, undefined)
     await pause(LOOK_EVERY_MS)
     const { items } = (await admin.call('GET', '/redrives', { query: { source: queue } })) as Page<RedriveInfo>
     redrive = items.find(({ id }) => id === redrive.id) ?? { ...redrive, state: 'completed' }
   }
+  bar.end()
   if (flags.json === true) printJson(redrive)
   else {
     const { state, moved, failed, reason } = redrive

@@ -1,9 +1,9 @@
 /** `spindle queue …`: what queues there are, and their policies. */
 import type { Command } from 'commander'
 import type { AdminAccess, Page, QueueInfo } from '../../server/admin-access.ts'
-import { type AdminFlags, adminCommand, commandGroup, pathTo, printJson, withAdmin } from '../admin-command.ts'
+import { type AdminFlags, adminCommand, commandGroup, pathTo, printJson, tell, withAdmin } from '../admin-command.ts'
 import { wholeNumber } from '../options.ts'
-import { age, printable, printTable } from '../table.ts'
+import { age, printTable } from '../table.ts'
 import { UsageError } from '../usage.ts'
 
 export function queueCommand(): Command {
@@ -110,9 +110,4 @@ function show(flags: AdminFlags, queue: QueueInfo): void {
     { title: 'FIELD', of: ([field]) => field },
     { title: 'VALUE', of: ([, value]) => (typeof value === 'string' ? value : JSON.stringify(value)) },
   ])
-}
-
-function tell(flags: AdminFlags, value: unknown, words: string): void {
-  if (flags.json === true) printJson(value)
-  else process.stdout.write(`${printable(words)}\n`)
 }

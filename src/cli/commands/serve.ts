@@ -1,13 +1,14 @@
 /** `spindle serve`: SQS, SNS, AMQP and the admin API over one data folder, until it is told to stop. */
 import process from 'node:process'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { systemClock } from '../../runtime/clock.ts'
 import { systemRandom } from '../../runtime/random.ts'
 import type { Server } from '../../server/serve.ts'
 import { packageVersion } from '../../server/version.ts'
 import { EXIT_CODES, type StopSignal } from '../../tasks/signals.ts'
-import { consoleLog, print } from '../console-log.ts'
+import { LOG_FORMATS, type LogFormat, logOf, sayer } from '../console-log.ts'
 import { type ServeFlags, serveSettings } from '../serve-settings.ts'
+import { notifyService } from '../service-notify.ts'
 import { printable } from '../table.ts'
 
 /** Inside the 30 s that Kubernetes gives. */
@@ -51,26 +52,33 @@ export function serveCommand(): Command {
     .option('--aws-region <region>', 'region whose queues have plain names (default: us-east-1)')
     .option('--aws-account <digits>', 'account whose queues have plain names (default: 000000000000)')
     .option('--aws-limits', 'throttle as AWS does')
+    .addOption(
+      new Option('--log-format <format>', 'what it says, as text for people or as JSON, a line each (default: text)')
+        .choices(LOG_FORMATS)
+        .env('SPINDLE_LOG_FORMAT'),
+    )
     .addHelpText('after', EXAMPLES)
-    .action((flags: ServeFlags) => serve(flags))
+    .action((flags: ServeFlags & { logFormat?: LogFormat }) => serve(flags))
 }
 
 function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value]
 }
 
-async function serve(flags: ServeFlags): Promise<void> {
+async function serve({ logFormat = 'text', ...flags }: ServeFlags & { logFormat?: LogFormat }): Promise<void> {
+  const [log, say] = [logOf(logFormat), sayer(logFormat)]
   const settings = await serveSettings(flags, process.env)
   // Not before it is needed: `--help` must not load the engines.
   const { startServer } = await import('../../server/serve.ts')
   const stopped = stopSignal()
-  const parts = { clock: systemClock, random: systemRandom, log: consoleLog, version: packageVersion }
+  const parts = { clock: systemClock, random: systemRandom, log, version: packageVersion }
   const server = await startServer(settings, parts)
   process.on('SIGHUP', () => void server.renewCertificates())
-  announce(server, settings.data)
-  await announceWeakness(server, settings.data)
+  announce(server, settings.data, say)
+  await announceWeakness(server, settings.data, say)
   // What tests that waited for LocalStack wait for.
-  print('Ready.')
+  say('Ready.')
+  await notifyService(['READY=1', 'STATUS=serving'], log)
   const ending = await Promise.race([stopped, server.failed])
   if (ending instanceof Error) {
     process.stderr.write(`spindle: the store stopped: ${ending.message}\n`)
@@ -78,25 +86,26 @@ async function serve(flags: ServeFlags): Promise<void> {
     await server.stop(0).catch(() => {})
     process.exit(1)
   }
-  print(`${ending}: finishing requests, up to ${DRAIN_MS / 1_000} s; again to exit at once`)
+  void notifyService(['STOPPING=1', 'STATUS=finishing requests'], log)
+  say(`${ending}: finishing requests, up to ${DRAIN_MS / 1_000} s; again to exit at once`)
   await server.stop(DRAIN_MS)
-  print('stopped')
+  say('stopped')
   process.exit(EXIT_CODES[ending])
 }
 
-function announce({ listening, exposure, adminToken, users }: Server, data: string): void {
-  for (const { kind, url } of listening) print(`${SERVED[kind]} on ${url}`)
-  print(`data in ${data}`)
-  if (exposure.kind === 'open') print(exposure.notice)
-  if (!users.configured() && listening.some(({ kind }) => kind !== 'http')) print(GUEST)
+function announce({ listening, exposure, adminToken, users }: Server, data: string, say: (line: string) => void): void {
+  for (const { kind, url } of listening) say(`${SERVED[kind]} on ${url}`)
+  say(`data in ${data}`)
+  if (exposure.kind === 'open') say(exposure.notice)
+  if (!users.configured() && listening.some(({ kind }) => kind !== 'http')) say(GUEST)
   if (exposure.kind === 'insecure') process.stderr.write(`${red(exposure.warning)}\n`)
-  if (adminToken !== undefined) print(`user admin was made; its token, shown once: ${adminToken}`)
+  if (adminToken !== undefined) say(`user admin was made; its token, shown once: ${adminToken}`)
 }
 
 /** Whatever promises less than "on disk once it is acknowledged" is named. */
-async function announceWeakness({ port }: Server, data: string): Promise<void> {
+async function announceWeakness({ port }: Server, data: string, say: (line: string) => void): Promise<void> {
   if (data === 'memory:') {
-    print('memory: nothing outlives this process')
+    say('memory: nothing outlives this process')
     return
   }
   const relaxed = (await port.measure())
@@ -105,13 +114,15 @@ async function announceWeakness({ port }: Server, data: string): Promise<void> {
   if (relaxed.length === 0) return
   const names = relaxed.slice(0, NAMED_MAX).map(printable).join(', ')
   const more = relaxed.length > NAMED_MAX ? ` and ${relaxed.length - NAMED_MAX} more` : ''
-  print(`relaxed, so that a power cut may lose what was just acknowledged: ${names}${more}`)
+  say(`relaxed, so that a power cut may lose what was just acknowledged: ${names}${more}`)
 }
 
 const SERVED = { http: 'SQS, SNS and admin API', amqp: 'AMQP 0-9-1', management: 'AMQP management API' } as const
 
 function red(text: string): string {
-  return process.env['NO_COLOR'] === undefined ? `${RED}${text}${PLAIN}` : text
+  const { NO_COLOR, FORCE_COLOR } = process.env
+  const wanted = FORCE_COLOR !== undefined || (process.stderr.isTTY && NO_COLOR === undefined)
+  return wanted ? `${RED}${text}${PLAIN}` : text
 }
 
 /** Resolves with the first signal; from then on another one exits. A signal during the start waits for its end. */
