@@ -33,6 +33,8 @@ export type {
 } from './model/message.ts'
 export { defaultPolicy, type QueuePolicy } from './model/policy.ts'
 export { type OpenOptions, open } from './open.ts'
+export { type OpenTelemetryApi, openTelemetry } from './runtime/open-telemetry.ts'
+export type { Tracing } from './runtime/tracing.ts'
 export { defineConfig, type SpindleConfig } from './server/config.ts'
 export type { Spindle } from './spindle.ts'
 export * from './tasks/index.ts'

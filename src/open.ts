@@ -7,6 +7,7 @@ import { EmbeddedEngine } from './engine/embedded/engine.ts'
 import { MemoryEngine } from './engine/memory/memory-engine.ts'
 import { PostgresEngine, type PostgresOptions } from './engine/postgres/engine.ts'
 import { isPostgresUrl } from './engine/postgres/url.ts'
+import { tracedPort } from './client/traced-port.ts'
 import { SpindleError } from './model/errors.ts'
 import { defaultLimits, type Limits } from './model/limits.ts'
 import { type Clock, systemClock } from './runtime/clock.ts'
@@ -14,6 +15,7 @@ import { type Log, silentLog } from './runtime/log.ts'
 import type { DiskMeter } from './runtime/measured-disk.ts'
 import { nodeDisk } from './runtime/node-disk.ts'
 import { type Random, systemRandom } from './runtime/random.ts'
+import type { Tracing } from './runtime/tracing.ts'
 import { openFolder } from './server/folder.ts'
 import { folderOf } from './server/folder-path.ts'
 import { Spindle } from './spindle.ts'
@@ -34,6 +36,8 @@ export interface OpenOptions {
   readonly patienceMs?: number
   /** Counts what the data folder's disk does while this process owns it. Default: nobody counts. */
   readonly diskMeter?: DiskMeter
+  /** Who traces what is sent and what tasks do: `openTelemetry(api)`. Default: nobody. */
+  readonly tracing?: Tracing
   /** For tests: time and chance. */
   readonly clock?: Clock
   readonly random?: Random
@@ -49,18 +53,19 @@ export interface OpenOptions {
 export async function open(url: string, options: OpenOptions = {}): Promise<Spindle> {
   const { clock = systemClock, random = systemRandom, log = silentLog } = options
   const limits = { ...defaultLimits, ...options.limits }
-  const { postgres = {}, diskMeter } = options
+  const { postgres = {}, diskMeter, tracing } = options
   const parts = { clock, random, log, limits }
   const server = serverPlace(url)
-  const port =
+  const bare =
     server === undefined
       ? await openPort(url, { ...parts, postgres, ...(diskMeter && { diskMeter }) })
       : await openServer(server, { ...options, ...parts })
+  const port = tracing === undefined ? bare : tracedPort(bare, tracing)
   return new Spindle({
     url: server?.shown ?? withoutPassword(url),
     port,
     clock,
-    tasks: createTasks({ port, ...parts }),
+    tasks: createTasks({ port, ...parts, ...(tracing && { tracing }) }),
   })
 }
 

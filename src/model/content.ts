@@ -182,6 +182,21 @@ function encodeHead(kind: number, meta: ContentMeta): Uint8Array {
   return head
 }
 
+/**
+ * The head with these headers beside its own, which stay where both have one. A head that an AMQP publisher made, or that cannot be read,
+ * stays as it is.
+ */
+export function addHeaders(head: Uint8Array, added: Texts): Uint8Array {
+  const kind = head[0] ?? BYTES
+  if (kind > JSON_KIND || Object.keys(added).length === 0) return head
+  try {
+    const fields = (head.length <= 1 ? {} : JSON.parse(decodeText(head.subarray(1)))) as { headers?: object }
+    return headBytes(kind, { ...fields, headers: { ...added, ...fields.headers } })
+  } catch {
+    return head
+  }
+}
+
 function headBytes(kind: number, meta: object): Uint8Array {
   const json = Buffer.from(JSON.stringify(meta), 'utf8')
   const head = new Uint8Array(1 + json.length)

@@ -70,5 +70,5 @@ export interface ServeParts {
 
 /** A folder may be named by its path alone. */
 export function storeUrl(data: string): string {
-  return data === 'memory:' || data.startsWith('file:') ? data : `file:${data}`
+  return data === 'memory:' || /^(?:file|postgres|postgresql):/.test(data) ? data : `file:${data}`
 }

@@ -8,6 +8,7 @@ import { defaultPolicy } from '../model/policy.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Random } from '../runtime/random.ts'
+import type { Tracing } from '../runtime/tracing.ts'
 import { Batches } from './batches.ts'
 import { CeleryCalls } from './celery/calls.ts'
 import { CeleryInbox } from './celery/inbox.ts'
@@ -51,6 +52,8 @@ export interface TaskClientParts {
   readonly random: Random
   readonly limits: Limits
   readonly log: Log
+  /** Who traces what tasks do. Default: nobody. */
+  readonly tracing?: Tracing
   /** How webhooks are sent. Default: over the network, to public and loopback addresses. */
   readonly post?: Post
 }
@@ -262,6 +265,7 @@ export class TaskClient {
     await Promise.all([pauses.start(), breakers.start()])
     return new TaskWorker({
       ...options,
+      ...(this.#parts.tracing && { tracing: this.#parts.tracing }),
       port,
       clock,
       random,

@@ -15,6 +15,7 @@ import type { Delivery } from '../model/message.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Random } from '../runtime/random.ts'
+import type { Tracing } from '../runtime/tracing.ts'
 import type { Batches } from './batches.ts'
 import { cancelKey } from './cancel.ts'
 import type { CeleryInbox } from './celery/inbox.ts'
@@ -32,6 +33,7 @@ import { type ContextParts, Run, RunContext } from './run.ts'
 import type { Settler } from './settler.ts'
 import { type Interruption, TaskInterrupted } from './task-error.ts'
 import { retainMsOf } from './task-queue.ts'
+import { processFacts } from './trace-carrier.ts'
 import type { AnyTask, TaskEnd } from './types.ts'
 import { type Checked, check, invalidInput } from './validation.ts'
 import { failed, invalid, spentInSilence, unknownTask, verdictOf } from './verdict.ts'
@@ -63,6 +65,7 @@ export interface ExecutorParts {
   /** The run gave its slot back; its end is on the way to the store. */
   readonly released: (run: Run) => void
   readonly ended: ((end: TaskEnd) => void) | undefined
+  readonly tracing?: Tracing
 }
 
 export class Executor {
@@ -196,6 +199,12 @@ export class Executor {
   }
 
   #call(run: Run, task: AnyTask, input: unknown, context: RunContext): unknown {
+    const { tracing } = this.#parts
+    if (tracing === undefined) return this.#handle(run, task, input, context)
+    return tracing.process(processFacts(run, task), () => this.#handle(run, task, input, context))
+  }
+
+  #handle(run: Run, task: AnyTask, input: unknown, context: RunContext): unknown {
     const { isolate, batch } = task.options
     if (batch !== undefined) return this.#parts.batches.run(run, task, { input, context })
     if (isolate === undefined) return task.options.run(input, context)

@@ -1,0 +1,55 @@
+/** The frame around a page: one file, no script, light and dark, readable on a narrow screen and without styles. */
+
+export interface PageFrame {
+  readonly title: string
+  readonly html: string
+  readonly links: readonly {
+    readonly title: string
+    readonly pages: readonly { readonly title: string; readonly href: string; readonly here: boolean }[]
+  }[]
+}
+
+const STYLE = `
+:root{color-scheme:light dark;--edge:#8884;--soft:#8881;--link:light-dark(#0b57d0,#8ab4f8)}
+*{box-sizing:border-box}body{margin:0;font:16px/1.6 system-ui,sans-serif;display:grid;grid-template-columns:16rem minmax(0,1fr)}
+nav{padding:1.5rem 1rem;border-right:1px solid var(--edge);height:100vh;overflow:auto;position:sticky;top:0;font-size:.9rem}
+nav h2{font-size:.8rem;text-transform:uppercase;letter-spacing:.05em;margin:1.2rem 0 .3rem}nav ul{list-style:none;margin:0;padding:0}
+nav a{display:block;padding:.15rem .4rem;border-radius:.3rem;color:inherit;text-decoration:none}nav a:hover{background:var(--soft)}
+nav a[aria-current]{background:var(--soft);font-weight:600}
+main{max-width:56rem;padding:1.5rem 2rem 6rem}a{color:var(--link)}
+h1,h2,h3{line-height:1.25;scroll-margin-top:1rem}pre{overflow:auto;padding:1rem;background:var(--soft);border:1px solid var(--edge);border-radius:.4rem}
+code{font:.88em ui-monospace,monospace}table{display:block;overflow:auto;border-collapse:collapse}
+th,td{border:1px solid var(--edge);padding:.35rem .6rem;text-align:left;vertical-align:top}thead:not(:has(th:not(:empty))){display:none}
+img{max-width:100%}.file{font-family:ui-monospace,monospace;font-size:.9em}
+@media(max-width:50rem){body{display:block}nav{position:static;height:auto;border:0;border-bottom:1px solid var(--edge)}main{padding:1rem}}`
+
+export function layout({ title, html, links }: PageFrame): string {
+  const navigation = links
+    .map(({ title: section, pages }) => {
+      const items = pages.map(
+        ({ title: page, href, here }) =>
+          `<li><a href="${href}"${here ? ' aria-current="page"' : ''}>${escaped(page)}</a></li>`,
+      )
+      return `<h2>${escaped(section)}</h2><ul>${items.join('')}</ul>`
+    })
+    .join('')
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>${escaped(title)} · Spindle</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<nav aria-label="Pages">${navigation}</nav>
+<main>
+${html}</main>
+</body>
+</html>
+`
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('`', '')
+}
