@@ -2,28 +2,36 @@
  * A consistent copy of a data folder, taken while it is in use, from outside: the owner of the folder notices nothing.
  *
  * Why the copy is one that a crash could have left, at some moment T after the backup began:
- * - Segments only grow, and are written from front to back. Read from back to front, a segment that is being written gives a prefix of what
- *   was written: whatever is seen at one place, what was written before it is seen, too, since it is read later. A write that is seen
- *   in part is the torn tail that recovery cuts.
- * - A segment is complete once a later one exists. Segments are copied in their order until none is later than the last one copied.
- * - A segment is deleted only when nothing in it is alive and a checkpoint says what it said. While the newest checkpoint is the same at the end
- *   of a pass as at its beginning, no replay from it needs a segment that went meanwhile; otherwise the pass is made again, and copies
- *   only what is new.
+ * - Records are written from front to back, segment after segment. Read from back to front, the last segment first, whatever is seen at one
+ *   place, what was written before it is seen, too, since it is read later. A write that is seen in part is the torn tail that recovery cuts.
+ * - A segment is complete once there are two later ones: the next file may be there before the roll to it is written.
+ * - A replay needs the newest checkpoint, and the segments that were there while it was the newest. A segment that goes while it is copied may
+ *   already be written again under another number, so its copy is thrown away and the pass is made again; it copies only what is new.
+ * - More segments than needed do no harm: recovery removes those that the journal says were given back.
  *
- * A complete segment never changes, so a backup may share it with the one before by a hard link: each costs what is new.
+ * A complete segment of a backup never changes, so a backup may share it with the one before by a hard link: each costs what is new. That
+ * is why a backup is not a data folder (its folders have other names): a server that worked in it would write its files again, which
+ * other backups share.
  */
 import type { FileHandle } from 'node:fs/promises'
 import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SpindleError } from '../model/errors.ts'
 
-const JOURNAL = 'journal'
-const CHECKPOINT = 'checkpoint'
+interface Layout {
+  readonly journal: string
+  readonly checkpoint: string
+}
+
+const LIVE: Layout = { journal: 'journal', checkpoint: 'checkpoint' }
+const KEPT: Layout = { journal: 'journal.backup', checkpoint: 'checkpoint.backup' }
 const SEGMENT = /^\d{8,}\.seg$/
 const CHECKPOINT_FILE = /^\d{8,}\.ckpt$/
 const BLOCK_BYTES = 1_048_576
-/** A checkpoint comes with hundreds of megabytes of new messages; somebody who outruns a copy this often will go on doing so. */
-const PASSES_MAX = 20
+/** Segments that may still change: the last one, and the one before it while the roll is written. */
+const OPEN_SEGMENTS = 2
+/** Whoever outruns a copy this often will go on doing so. */
+const PASSES_MAX = 100
 const UNFINISHED = '.unfinished'
 
 export interface BackupProgress {
@@ -48,31 +56,55 @@ export interface BackupReport {
 }
 
 /** Rejects `invalid-argument` (no data folder there, or something stands where the backup should go) and what the file system says. */
-export async function backUp({ from, to, base, progress = () => {} }: BackupOptions): Promise<BackupReport> {
-  if ((await names(join(from, JOURNAL), SEGMENT)).length === 0) {
-    throw new SpindleError('invalid-argument', `back up ${from}: there is no data folder`)
+export function backUp({ from, to, base, progress }: BackupOptions): Promise<BackupReport> {
+  return copyStore({
+    from: { at: from, ...LIVE },
+    to: { at: to, ...KEPT },
+    base: base && { at: base, ...KEPT },
+    progress,
+  })
+}
+
+/** Makes a data folder of a backup, which stays as it is. Rejects as `backUp` does. */
+export function restore({
+  from,
+  to,
+  progress,
+}: Pick<BackupOptions, 'from' | 'to' | 'progress'>): Promise<BackupReport> {
+  return copyStore({ from: { at: from, ...KEPT }, to: { at: to, ...LIVE }, base: undefined, progress })
+}
+
+type Store = Layout & { readonly at: string }
+
+interface CopyOptions {
+  readonly from: Store
+  readonly to: Store
+  readonly base: Store | undefined
+  readonly progress: ((progress: BackupProgress) => void) | undefined
+}
+
+async function copyStore({ from, to, base, progress = () => {} }: CopyOptions): Promise<BackupReport> {
+  if ((await names(join(from.at, from.journal), SEGMENT)).length === 0) {
+    const kind = from.journal === LIVE.journal ? 'data folder' : 'backup'
+    throw new SpindleError('invalid-argument', `copy ${from.at}: there is no ${kind}`)
   }
-  if (await exists(to)) throw new SpindleError('invalid-argument', `back up to ${to}: something is there already`)
-  const work = `${to}${UNFINISHED}`
-  await rm(work, { recursive: true, force: true })
-  for (const directory of [JOURNAL, CHECKPOINT]) await mkdir(join(work, directory), { recursive: true, mode: 0o700 })
+  if (await exists(to.at)) throw new SpindleError('invalid-argument', `copy to ${to.at}: something is there already`)
+  const work: Store = { ...to, at: `${to.at}${UNFINISHED}` }
+  await rm(work.at, { recursive: true, force: true })
+  const directories = [join(work.at, work.journal), join(work.at, work.checkpoint)]
+  for (const directory of directories) await mkdir(directory, { recursive: true, mode: 0o700 })
   const copy = new Copy({ from, work, base, progress })
   await copy.run()
-  for (const directory of [join(work, JOURNAL), join(work, CHECKPOINT), work]) await syncDirectory(directory)
-  await rename(work, to)
-  await syncDirectory(join(to, '..'))
+  for (const directory of [...directories, work.at]) await syncDirectory(directory)
+  await rename(work.at, to.at)
+  await syncDirectory(join(to.at, '..'))
   return copy.report()
 }
 
-/** Puts a backup where a server will open it. Rejects `invalid-argument` when something is there, or the backup is none. */
-export async function restore(options: Pick<BackupOptions, 'from' | 'to' | 'progress'>): Promise<BackupReport> {
-  return backUp(options)
-}
-
 interface CopyParts {
-  readonly from: string
-  readonly work: string
-  readonly base: string | undefined
+  readonly from: Store
+  readonly work: Store
+  readonly base: Store | undefined
   readonly progress: (progress: BackupProgress) => void
 }
 
@@ -80,6 +112,7 @@ class Copy {
   readonly #parts: CopyParts
   /** Segments that are copied whole, and will not change. */
   readonly #complete = new Set<string>()
+  #segments = 0
   #linked = 0
   #copiedBytes = 0
 
@@ -88,92 +121,82 @@ class Copy {
   }
 
   report(): BackupReport {
-    return { segments: this.#complete.size + 1, linked: this.#linked, copiedBytes: this.#copiedBytes }
+    return { segments: this.#segments, linked: this.#linked, copiedBytes: this.#copiedBytes }
   }
 
   async run(): Promise<void> {
+    const { from } = this.#parts
     for (let pass = 1; pass <= PASSES_MAX; pass++) {
       const checkpoint = await this.#newestCheckpoint()
       if (!(await this.#copyCheckpoint(checkpoint))) continue
-      await this.#copySegments()
-      if ((await this.#newestCheckpoint()) === checkpoint) return
+      const segments = await names(join(from.at, from.journal), SEGMENT)
+      if ((await this.#newestCheckpoint()) !== checkpoint) continue
+      if (await this.#copySegments(segments)) return
     }
-    throw new SpindleError(
-      'overloaded',
-      `back up ${this.#parts.from}, which is written to faster than it can be copied`,
-    )
+    throw new SpindleError('overloaded', `back up ${from.at}, which is written to faster than it can be copied`)
   }
 
   async #newestCheckpoint(): Promise<string | undefined> {
-    return (await names(join(this.#parts.from, CHECKPOINT), CHECKPOINT_FILE)).at(-1)
+    const { from } = this.#parts
+    return (await names(join(from.at, from.checkpoint), CHECKPOINT_FILE)).at(-1)
   }
 
   /** false: it went while it was copied, since a newer one came. */
   async #copyCheckpoint(name: string | undefined): Promise<boolean> {
     const { from, work } = this.#parts
-    for (const other of await names(join(work, CHECKPOINT), CHECKPOINT_FILE)) {
-      if (other !== name) await rm(join(work, CHECKPOINT, other))
-    }
-    if (name === undefined || (await exists(join(work, CHECKPOINT, name)))) return true
-    return this.#file(join(CHECKPOINT, name), from)
+    const directory = join(work.at, work.checkpoint)
+    for (const other of await names(directory, CHECKPOINT_FILE)) if (other !== name) await rm(join(directory, other))
+    if (name === undefined || (await exists(join(directory, name)))) return true
+    return this.#file(join(from.at, from.checkpoint, name), join(directory, name))
   }
 
-  async #copySegments(): Promise<void> {
-    const { from, work } = this.#parts
-    for (;;) {
-      const segments = await names(join(from, JOURNAL), SEGMENT)
-      const last = segments.at(-1) as string
-      // What the owner gave back since the pass before is not missed by the newer checkpoint.
-      for (const name of this.#complete) {
-        if (segments.includes(name)) continue
-        await rm(join(work, JOURNAL, name), { force: true })
-        this.#complete.delete(name)
-      }
-      for (const name of segments) {
-        if (this.#complete.has(name)) continue
-        const done = await this.#segment(name, { complete: name !== last })
-        if (done && name !== last) this.#complete.add(name)
-      }
-      // The last one is copied again in every pass: it says which segments were given back.
-      if ((await names(join(from, JOURNAL), SEGMENT)).at(-1) === last) return
+  /** false: one of them went before it was copied. */
+  async #copySegments(segments: readonly string[]): Promise<boolean> {
+    const { work } = this.#parts
+    for (const name of this.#complete) {
+      if (segments.includes(name)) continue
+      await rm(join(work.at, work.journal, name), { force: true })
+      this.#complete.delete(name)
     }
+    for (const [at, name] of [...segments.entries()].reverse()) {
+      if (this.#complete.has(name)) continue
+      const complete = at < segments.length - OPEN_SEGMENTS
+      if (!(await this.#segment(name, complete))) return false
+      if (complete) this.#complete.add(name)
+    }
+    this.#segments = segments.length
+    return true
   }
 
-  async #segment(name: string, { complete }: { readonly complete: boolean }): Promise<boolean> {
+  async #segment(name: string, complete: boolean): Promise<boolean> {
     const { from, work, base } = this.#parts
-    const path = join(JOURNAL, name)
-    await rm(join(work, path), { force: true })
-    if (complete && base !== undefined && (await this.#isComplete(base, name))) {
+    const to = join(work.at, work.journal, name)
+    await rm(to, { force: true })
+    if (complete && base !== undefined && (await isComplete(base, name))) {
       try {
-        await link(join(base, path), join(work, path))
+        await link(join(base.at, base.journal, name), to)
         this.#linked++
         return true
       } catch {
         // On another disk, or one without links: copied then.
       }
     }
-    return this.#file(path, from)
+    return this.#file(join(from.at, from.journal, name), to)
   }
 
-  /** Only a segment that has a later one beside it was complete when it was copied. */
-  async #isComplete(backup: string, name: string): Promise<boolean> {
-    const segments = await names(join(backup, JOURNAL), SEGMENT)
-    return segments.includes(name) && segments.at(-1) !== name
-  }
-
-  /** Back to front, holes left out. false: there is no such file any more. */
-  async #file(path: string, from: string): Promise<boolean> {
-    const { work, progress } = this.#parts
+  /** Back to front, holes left out. false: the file is not there any more, and what was copied of it is not, either. */
+  async #file(from: string, to: string): Promise<boolean> {
+    const { progress } = this.#parts
     let source: FileHandle
     try {
-      source = await open(join(from, path), 'r')
+      source = await open(from, 'r')
     } catch (fault) {
       if (codeOf(fault) === 'ENOENT') return false
       throw fault
     }
-    const target = await open(join(work, path), 'w', 0o600)
+    const target = await open(to, 'w', 0o600)
     try {
-      const { size } = await source.stat()
+      const { size, ino } = await source.stat()
       await target.truncate(size)
       const block = Buffer.allocUnsafe(BLOCK_BYTES)
       for (let end = size; end > 0; ) {
@@ -186,7 +209,10 @@ class Copy {
         end = start
       }
       await target.sync()
-      return true
+      // Given back meanwhile, its file may have been written again while it was read.
+      if ((await inodeOf(from)) === ino) return true
+      await rm(to)
+      return false
     } finally {
       await source.close()
       await target.close()
@@ -194,11 +220,23 @@ class Copy {
   }
 }
 
+/** Of a backup, whose last segments were open when they were copied. */
+async function isComplete({ at, journal }: Store, name: string): Promise<boolean> {
+  return (await names(join(at, journal), SEGMENT)).slice(0, -OPEN_SEGMENTS).includes(name)
+}
+
+async function inodeOf(path: string): Promise<number | undefined> {
+  return stat(path).then(
+    ({ ino }) => ino,
+    () => undefined,
+  )
+}
+
 const STEP_BYTES = 65_536
 
 /**
- * From the end, in small steps. Within one step the system copies upwards, so each is read until two readings agree: what only grows
- * and is the same twice is what stood there between the two.
+ * From the end, in small steps. Within one step the system copies upwards, so each is read until two readings agree: each place
+ * changes once, so what is the same twice is what stood there between the two.
  */
 async function readBackwards(source: FileHandle, into: Buffer, from: number): Promise<void> {
   const again = Buffer.allocUnsafe(STEP_BYTES)

@@ -10,8 +10,8 @@ import { progressBar } from '../progress-bar.ts'
 import { UsageError } from '../usage.ts'
 
 const BACKUP_EXAMPLES = `
-The folder may be in use: whoever works on it notices nothing, and everything that was acknowledged before the backup began is in it. A
-backup is a data folder itself. With --into, backups of one folder share what did not change (hard links), so that one a minute costs
+The folder may be in use: whoever works on it notices nothing, and everything that was acknowledged before the backup began is in it. With
+--into, backups of one folder share what did not change (hard links), so that one a minute costs
 what a minute brought, and each is a moment to go back to.
 
 Examples:
