@@ -60,7 +60,7 @@ export function backUp({ from, to, base, progress }: BackupOptions): Promise<Bac
   return copyStore({
     from: { at: from, ...LIVE },
     to: { at: to, ...KEPT },
-    base: base && { at: base, ...KEPT },
+    base: base === undefined ? undefined : { at: base, ...KEPT },
     progress,
   })
 }
