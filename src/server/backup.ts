@@ -4,7 +4,8 @@
  * Why the copy is one that a crash could have left, at some moment T after the backup began:
  * - Records are written from front to back, segment after segment. Read from back to front, the last segment first, whatever is seen at one
  *   place, what was written before it is seen, too, since it is read later. A write that is seen in part is the torn tail that recovery cuts.
- * - A segment is complete once there are two later ones: the next file may be there before the roll to it is written.
+ * - A segment is complete once there are two later ones: the next file is there before the roll to it is written. So a last one that is still the
+ *   last after it was read holds no roll.
  * - A replay needs the newest checkpoint, and the segments that were there while it was the newest. A segment that goes while it is copied may
  *   already be written again under another number, so its copy is thrown away and the pass is made again; it copies only what is new.
  * - More segments than needed do no harm: recovery removes those that the journal says were given back.
@@ -163,9 +164,16 @@ class Copy {
       const complete = at < segments.length - OPEN_SEGMENTS
       if (!(await this.#segment(name, complete))) return false
       if (complete) this.#complete.add(name)
+      // Rolled before it was read, it leads to a segment that is not on the list.
+      if (name === segments.at(-1) && (await this.#lastSegment()) !== name) return false
     }
     this.#segments = segments.length
     return true
+  }
+
+  async #lastSegment(): Promise<string | undefined> {
+    const { from } = this.#parts
+    return (await names(join(from.at, from.journal), SEGMENT)).at(-1)
   }
 
   async #segment(name: string, complete: boolean): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -161,10 +161,12 @@ describe('a backup', () => {
 
   it('that was cut off is not mistaken for one', async () => {
     const store = await smallStore(place('live'))
-    await cp(place('live'), place('b.unfinished'), { recursive: true })
+    await mkdir(place('b.unfinished'))
+    await writeFile(join(place('b.unfinished'), 'left-over'), '')
     await backUp({ from: place('live'), to: place('b') })
     await store.close()
     expect((await readdir(folder)).sort()).toEqual(['b', 'live'])
+    expect((await readdir(place('b'))).sort()).toEqual(['checkpoint.backup', 'journal.backup'])
   })
 })
 
