@@ -4,8 +4,7 @@
  * Why the copy is one that a crash could have left, at some moment T after the backup began:
  * - Records are written from front to back, segment after segment. Read from back to front, the last segment first, whatever is seen at one
  *   place, what was written before it is seen, too, since it is read later. A write that is seen in part is the torn tail that recovery cuts.
- * - A segment is complete once there are two later ones: the next file is there before the roll to it is written. So a last one that is still the
- *   last after it was read holds no roll.
+ * - A segment is complete once there are two later ones: the next file is there before the roll to it is written.
  * - A replay needs the newest checkpoint, and the segments that were there while it was the newest. A segment that goes while it is copied may
  *   already be written again under another number, so its copy is thrown away and the pass is made again; it copies only what is new.
  * - More segments than needed do no harm: recovery removes those that the journal says were given back.
@@ -17,6 +16,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { SEGMENT_HEADER_BYTES } from '../engine/embedded/journal/record-format.ts'
 import { SpindleError } from '../model/errors.ts'
 
 interface Layout {
@@ -154,9 +154,9 @@ class Copy {
   /** false: one of them went before it was copied. */
   async #copySegments(segments: readonly string[]): Promise<boolean> {
     const { work } = this.#parts
-    for (const name of this.#complete) {
+    for (const name of await names(join(work.at, work.journal), SEGMENT)) {
       if (segments.includes(name)) continue
-      await rm(join(work.at, work.journal, name), { force: true })
+      await rm(join(work.at, work.journal, name))
       this.#complete.delete(name)
     }
     for (const [at, name] of [...segments.entries()].reverse()) {
@@ -164,16 +164,37 @@ class Copy {
       const complete = at < segments.length - OPEN_SEGMENTS
       if (!(await this.#segment(name, complete))) return false
       if (complete) this.#complete.add(name)
-      // Rolled before it was read, it leads to a segment that is not on the list.
-      if (name === segments.at(-1) && (await this.#lastSegment()) !== name) return false
+      if (name === segments.at(-1) && !(await this.#beginNext(name))) return false
     }
     this.#segments = segments.length
     return true
   }
 
-  async #lastSegment(): Promise<string | undefined> {
-    const { from } = this.#parts
-    return (await names(join(from.at, from.journal), SEGMENT)).at(-1)
+  /**
+   * The last one on the list may have rolled before it was read; then it leads to the next one, which is copied as it was at that roll:
+   * a header, and no record. false: that one is gone already.
+   */
+  async #beginNext(last: string): Promise<boolean> {
+    const { from, work } = this.#parts
+    const next = (await names(join(from.at, from.journal), SEGMENT)).find((name) => name > last)
+    if (next === undefined) return true
+    if (Number.parseInt(next, 10) !== Number.parseInt(last, 10) + 1) return false
+    const path = join(from.at, from.journal, next)
+    const source = await open(path, 'r').catch(() => undefined)
+    if (source === undefined) return false
+    const target = await open(join(work.at, work.journal, next), 'w', 0o600)
+    try {
+      const { size, ino } = await source.stat()
+      const header = Buffer.alloc(SEGMENT_HEADER_BYTES)
+      await source.read(header, 0, header.length, 0)
+      await target.truncate(size)
+      await target.write(header, 0, header.length, 0)
+      await target.sync()
+      return (await inodeOf(path)) === ino
+    } finally {
+      await source.close()
+      await target.close()
+    }
   }
 
   async #segment(name: string, complete: boolean): Promise<boolean> {
