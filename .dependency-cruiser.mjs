@@ -52,6 +52,11 @@ const table = {
     but: 'client, model and runtime',
     why: 'a scaling decision is made from measures that any client can read',
   },
+  outbox: {
+    may: rooms('client', 'model', 'runtime'),
+    but: 'client, model and runtime',
+    why: 'a relay is a sender like any other, whatever carries its port',
+  },
   http: {
     may: rooms('tasks', 'client', 'model', 'runtime'),
     but: 'tasks, client, model and runtime',

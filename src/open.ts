@@ -10,6 +10,7 @@ import { PostgresEngine, type PostgresOptions } from './engine/postgres/engine.t
 import { isPostgresUrl } from './engine/postgres/url.ts'
 import { SpindleError } from './model/errors.ts'
 import { defaultLimits, type Limits } from './model/limits.ts'
+import type { MessageId } from './model/message.ts'
 import { type Clock, systemClock } from './runtime/clock.ts'
 import { type Log, silentLog } from './runtime/log.ts'
 import type { DiskMeter } from './runtime/measured-disk.ts'
@@ -38,6 +39,8 @@ export interface OpenOptions {
   readonly diskMeter?: DiskMeter
   /** Who traces what is sent and what tasks do: `openTelemetry(api)`. Default: nobody. */
   readonly tracing?: Tracing
+  /** Of a store that is made now: an id of the store that it goes on from, whose ids it may hold. `spindle move` founds its destination so. */
+  readonly successorOf?: MessageId
   /** For tests: time and chance. */
   readonly clock?: Clock
   readonly random?: Random
@@ -58,7 +61,7 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Spin
   const server = serverPlace(url)
   const bare =
     server === undefined
-      ? await openPort(url, { ...parts, postgres, ...(diskMeter && { diskMeter }) })
+      ? await openPort(url, { ...parts, postgres, successorOf: options.successorOf, ...(diskMeter && { diskMeter }) })
       : await openServer(server, { ...options, ...parts })
   const port = tracing === undefined ? bare : tracedPort(bare, tracing)
   return new Spindle({
@@ -76,6 +79,7 @@ interface Parts {
   readonly limits: Limits
   readonly postgres: PostgresOptions
   readonly diskMeter?: DiskMeter
+  readonly successorOf: MessageId | undefined
 }
 
 async function openPort(url: string, { postgres, ...parts }: Parts): Promise<Port> {
@@ -97,7 +101,7 @@ async function openPort(url: string, { postgres, ...parts }: Parts): Promise<Por
   throw new SpindleError('unknown-url', `open '${withoutPassword(url)}'`)
 }
 
-function openServer(place: ServerPlace, options: OpenOptions & Omit<Parts, 'postgres'>): Promise<Port> {
+function openServer(place: ServerPlace, options: OpenOptions & Omit<Parts, 'postgres' | 'successorOf'>): Promise<Port> {
   const { socketUrl, shown, auth } = place
   const { clock, random, log, tls, patienceMs } = options
   return NetworkPort.open({

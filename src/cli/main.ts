@@ -16,6 +16,7 @@ import { exchangeCommand, topicCommand } from './commands/exchange.ts'
 import { healthCommand } from './commands/health.ts'
 import { importCommand } from './commands/import.ts'
 import { messageCommand } from './commands/message.ts'
+import { moveCommand } from './commands/move.ts'
 import { queueCommand } from './commands/queue.ts'
 import { scheduleCommand } from './commands/schedule.ts'
 import { serveCommand } from './commands/serve.ts'
@@ -54,6 +55,7 @@ const program = new Command('spindle')
   .addCommand(workCommand())
   .addCommand(autoscaleCommand())
   .addCommand(importCommand())
+  .addCommand(moveCommand())
   .addCommand(doctorCommand())
   .addCommand(exchangeCommand())
   .addCommand(topicCommand())

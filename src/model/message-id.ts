@@ -17,6 +17,8 @@ export type StoreTag = string & { readonly [brand]: 'StoreTag' }
 /** Bytes that `storeTag` takes. */
 export const TAG_BYTES = 8
 const ID_LENGTH = 36
+/** Characters of an id that are its store's. */
+export const TAG_LENGTH = 20
 const LOW_DIGITS = 12
 const LOW_VALUES = 2 ** 48
 
@@ -26,6 +28,29 @@ export function storeTag(bytes: Uint8Array): StoreTag {
   let hex = ''
   for (const byte of bytes) hex += byte.toString(16).padStart(2, '0')
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13)}-8` as StoreTag
+}
+
+/** A store that goes on where another one ended: its ids begin as that one's do, and its numbers come behind. */
+export interface Founding {
+  readonly tag: StoreTag
+  readonly tagBytes: Uint8Array
+  /** The first number it gives. */
+  readonly firstNumber: number
+}
+
+/** Numbers left free between a store and its successor: what the old one still gave meanwhile is nobody's. */
+const SUCCESSION_GAP = 1_000_000
+
+/** `id`: one that the old store gave. Throws RangeError. */
+export function foundingOf(id: MessageId): Founding {
+  const tag = id.slice(0, TAG_LENGTH) as StoreTag
+  const number = parseId(tag, id)
+  if (!/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-8$/.test(tag) || number === undefined) {
+    throw new RangeError(`foundingOf takes an id, not ${id}`)
+  }
+  const hex = `${tag.slice(0, 8)}${tag.slice(9, 13)}0${tag.slice(15, 18)}`
+  const tagBytes = Uint8Array.from({ length: TAG_BYTES }, (_, at) => Number.parseInt(hex.slice(at * 2, at * 2 + 2), 16))
+  return { tag, tagBytes, firstNumber: number + SUCCESSION_GAP }
 }
 
 /** `n`: 0 to Number.MAX_SAFE_INTEGER. */

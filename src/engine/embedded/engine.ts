@@ -53,6 +53,8 @@ export interface EmbeddedEngineParts {
   readonly disk: Disk
   readonly clock: Clock
   readonly random: Random
+  /** Of a folder that is made now: an id of the store that it goes on from. */
+  readonly successorOf?: MessageId | undefined
   readonly limits?: Limits
   readonly log?: Log
   readonly options?: EmbeddedOptions
@@ -145,7 +147,7 @@ export class EmbeddedEngine implements Engine {
     journal.onFailed = (error) => this.#poison(error)
     let recovered: Recovered
     try {
-      recovered = await recover(core, { journal, disk, log: this.#log, random })
+      recovered = await recover(core, { journal, disk, log: this.#log, random, successorOf: this.#parts.successorOf })
     } catch (error) {
       await journal.close().catch(() => {})
       throw error

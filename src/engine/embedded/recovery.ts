@@ -1,6 +1,7 @@
 /** Brings the index back: the newest checkpoint, then what the journal says after it, then the links between rows. */
 import { SpindleError } from '../../model/errors.ts'
-import { type StoreTag, storeTag, TAG_BYTES } from '../../model/message-id.ts'
+import type { MessageId } from '../../model/message.ts'
+import { foundingOf, type StoreTag, storeTag, TAG_BYTES } from '../../model/message-id.ts'
 import type { Disk } from '../../runtime/disk.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Random } from '../../runtime/random.ts'
@@ -21,9 +22,9 @@ export interface Recovered {
 /** Fills an empty index, and starts a new epoch, durably. Rejects `corrupt`. */
 export async function recover(
   core: Core,
-  parts: { journal: Journal; disk: Disk; log: Log; random: Random },
+  parts: { journal: Journal; disk: Disk; log: Log; random: Random; successorOf: MessageId | undefined },
 ): Promise<Recovered> {
-  const { journal, disk, log, random } = parts
+  const { journal, disk, log, random, successorOf } = parts
   core.readClocks()
   core.index.linking = false
   const replay = new Replay(core)
@@ -45,7 +46,11 @@ export async function recover(
   replay.finish()
   const identity = replay.identity as { tag: StoreTag } | undefined
   if (identity !== undefined) core.setTag(identity.tag)
-  else if (from === undefined) core.setTag(storeTag(random.bytes(TAG_BYTES)))
+  else if (from === undefined) {
+    const founding = successorOf && foundingOf(successorOf)
+    core.setTag(founding?.tag ?? storeTag(random.bytes(TAG_BYTES)))
+    core.nextNumber = founding?.firstNumber ?? core.nextNumber
+  }
   core.startEpoch(core.epoch + 1)
   core.ledger.scribe.open(core.epoch, core.nextNumber, { tag: core.tag })
   core.ledger.seal('durable', 'settle')

@@ -7,7 +7,7 @@
 import { SpindleError } from '../../model/errors.ts'
 import { defaultLimits, type Limits } from '../../model/limits.ts'
 import type { Delivery, ExtendOutcome, MessageId, MessageView, Receipt } from '../../model/message.ts'
-import { storeTag, TAG_BYTES } from '../../model/message-id.ts'
+import { foundingOf, storeTag, TAG_BYTES } from '../../model/message-id.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
 import type {
@@ -36,9 +36,16 @@ export class MemoryEngine implements Engine {
   #telling = false
 
   /** `random` draws the store's tag, the only chance in it. */
-  constructor(parts: { readonly clock: Clock; readonly random: Random; readonly limits?: Limits }) {
-    const { clock, random, limits = defaultLimits } = parts
-    this.#store = new MemoryStore({ clock, limits, tag: storeTag(random.bytes(TAG_BYTES)) })
+  constructor(parts: {
+    readonly clock: Clock
+    readonly random: Random
+    readonly limits?: Limits
+    readonly successorOf?: MessageId | undefined
+  }) {
+    const { clock, random, limits = defaultLimits, successorOf } = parts
+    const founding = successorOf && foundingOf(successorOf)
+    const tag = founding?.tag ?? storeTag(random.bytes(TAG_BYTES))
+    this.#store = new MemoryStore({ clock, limits, tag, firstNumber: founding?.firstNumber ?? 1 })
   }
 
   async open(): Promise<void> {

@@ -60,13 +60,14 @@ export class MemoryStore {
   now: Now = { monotonicMs: 0, wallMs: 0 }
   readonly #clock: Clock
   readonly #tag: StoreTag
-  #lastNumber = 0
+  #lastNumber: number
   #lastToken = 0
   #lastChange = 0
 
-  constructor(parts: { clock: Clock; tag: StoreTag; limits: Limits }) {
+  constructor(parts: { clock: Clock; tag: StoreTag; limits: Limits; firstNumber: number }) {
     this.#clock = parts.clock
     this.#tag = parts.tag
+    this.#lastNumber = parts.firstNumber - 1
     this.limits = parts.limits
   }
 

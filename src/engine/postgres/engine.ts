@@ -9,7 +9,7 @@
 import { SpindleError } from '../../model/errors.ts'
 import { defaultLimits, type Limits } from '../../model/limits.ts'
 import type { Delivery, ExtendOutcome, MessageId, MessageView, Receipt } from '../../model/message.ts'
-import { parseId, type StoreTag, storeTag } from '../../model/message-id.ts'
+import { foundingOf, parseId, type StoreTag, storeTag } from '../../model/message-id.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { type Log, silentLog } from '../../runtime/log.ts'
 import type { Random } from '../../runtime/random.ts'
@@ -35,7 +35,7 @@ import { Image, keyBytes, keyText } from './image.ts'
 import { LeaseBook } from './lease-book.ts'
 import { checkLease, endHolder, extend, HELD_QUEUES, lease } from './leases.ts'
 import { measure } from './measures.ts'
-import { checkSchema, migrate } from './migrate.ts'
+import { checkSchema, migrate, succeed } from './migrate.ts'
 import { nextDeadline } from './next-deadline.ts'
 import { type Queue, targetsOf } from './queue.ts'
 import { parseReceipt } from './receipts.ts'
@@ -56,6 +56,8 @@ export interface PostgresEngineParts {
   readonly limits?: Limits
   readonly log?: Log
   readonly options?: PostgresOptions
+  /** Of a schema that gave no id yet: an id of the store that it goes on from. */
+  readonly successorOf?: MessageId | undefined
 }
 
 export interface PostgresOptions {
@@ -131,6 +133,8 @@ export class PostgresEngine implements Engine {
     try {
       if (this.#options.migrate) await migrate(database, { schema, random })
       else await checkSchema(database, schema)
+      const { successorOf } = this.#parts
+      if (successorOf !== undefined) await succeed(database, foundingOf(successorOf))
       await this.#begin(database)
     } catch (fault) {
       await database.close()

@@ -1,6 +1,6 @@
 /** Brings a schema to the version of this Spindle, or says why it does not fit. */
 import { SpindleError } from '../../model/errors.ts'
-import { TAG_BYTES } from '../../model/message-id.ts'
+import { type Founding, TAG_BYTES } from '../../model/message-id.ts'
 import type { Random } from '../../runtime/random.ts'
 import type { Database } from './database.ts'
 import { codeOf } from './faults.ts'
@@ -33,6 +33,18 @@ export async function migrate(database: Database, parts: { schema: string; rando
       await transaction.run('insert into spindle.migration (version) values ($1)', version)
     }
     if (from === 0) await transaction.run('insert into spindle.catalog (tag) values ($1)', random.bytes(TAG_BYTES))
+  })
+}
+
+/** Makes a store that never gave an id the successor of the one that gave this; one that did stays what it is. */
+export async function succeed(database: Database, founding: Founding): Promise<void> {
+  const { tagBytes, firstNumber } = founding
+  await database.transaction('found a successor', async (transaction) => {
+    const changed = await transaction.rows(
+      'update spindle.catalog set tag = $1 where not (select is_called from spindle.seq) returning one',
+      tagBytes,
+    )
+    if (changed.length > 0) await transaction.run("select setval('spindle.seq', $1, true)", firstNumber)
   })
 }
 
