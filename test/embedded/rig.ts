@@ -1,5 +1,6 @@
 /** An embedded engine on a disk in memory, and the few verbs that these tests need. */
-import { EmbeddedEngine, type EmbeddedOptions } from '../../src/engine/embedded/engine.ts'
+import { EmbeddedEngine } from '../../src/engine/embedded/engine.ts'
+import type { EmbeddedOptions } from '../../src/engine/embedded/opening.ts'
 import type { Delivery, MessageView, Op, Outcome } from '../../src/engine/engine.ts'
 import type { MessageId, NewMessage } from '../../src/model/message.ts'
 import { defaultPolicy, type QueuePolicy } from '../../src/model/policy.ts'

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import type { Engine } from '../../src/engine/engine.ts'
 import type { Receipt } from '../../src/model/message.ts'
 import { seededRandom } from '../../src/runtime/random.ts'
 import { FaultDisk, type FaultKind } from '../../src/testing/fault-disk.ts'
-import { declareQueues, longRun, look, makeStore, type Opened, openStore } from './store.ts'
+import { declareQueues, longRun, look, makeStore, type Opened, openStore, textOf } from './store.ts'
 import { verify } from './verify.ts'
 import { Workload } from './workload.ts'
 
@@ -112,24 +113,7 @@ describe('a full disk', () => {
     await engine.commit([{ ops: [{ kind: 'append', queue: 'plain', message }] }])
     await clock.advance(0)
     disk.capacityBytes = disk.files().reduce((sum, { bytes }) => sum + bytes, 0)
-    // Releases take and take, and give nothing back.
-    let code: string | undefined
-    for (let round = 0; code === undefined && round < 20_000; round++) {
-      const [held] = await engine.lease({ queue: 'plain', max: 1, lease: { kind: 'clock' } }).catch((error) => {
-        code = error.code
-        return []
-      })
-      if (held === undefined) continue
-      const settle = {
-        kind: 'settle',
-        receipt: held.receipt,
-        how: { kind: 'release', note: Buffer.alloc(500) },
-      } as const
-      await engine.commit([{ ops: [settle] }]).catch((error) => {
-        code = error.code
-      })
-    }
-    expect(code).toBe('disk-full')
+    expect(await useUpReserve(engine)).toBe('disk-full')
     disk.capacityBytes = Number.POSITIVE_INFINITY
     await clock.advance(60_000)
     expect(await engine.lease({ queue: 'plain', max: 1, lease: { kind: 'clock' } })).toHaveLength(1)
@@ -137,6 +121,42 @@ describe('a full disk', () => {
     const { engine: again } = await openStore(disk.powerCut({ mode: 'lost' }))
     expect((await look(again)).messages).toHaveLength(1)
     await again.close()
+  })
+
+  it('lets living holders live on when the space held back is used up, and only them', async () => {
+    const disk = new FaultDisk()
+    const { engine, clock } = await openStore(disk)
+    await declareQueues(engine)
+    for (const text of ['held|', 'lost|', 'free|']) {
+      const message = { content: { body: Buffer.from(text), head: new Uint8Array(0) } }
+      await engine.commit([{ ops: [{ kind: 'append', queue: 'plain', message }] }])
+    }
+    const take = (holder: string) => engine.lease({ queue: 'plain', max: 1, lease: { kind: 'holder', holder } })
+    const [held] = await take('living')
+    await take('lapsed')
+    await engine.renewHolder('living', 30_000)
+    await engine.renewHolder('lapsed', 30_000)
+    await clock.advance(0)
+    disk.capacityBytes = disk.files().reduce((sum, { bytes }) => sum + bytes, 0)
+    expect(await useUpReserve(engine)).toBe('disk-full')
+
+    for (let round = 0; round < 6; round++) {
+      await clock.advance(20_000)
+      await engine.renewHolder('living', 30_000)
+    }
+    await expect(engine.renewHolder('lapsed', 30_000)).rejects.toMatchObject({ code: 'disk-full' })
+    await expect(engine.measure()).rejects.toMatchObject({ code: 'disk-full' })
+
+    disk.capacityBytes = Number.POSITIVE_INFINITY
+    for (let round = 0; round < 3; round++) {
+      await clock.advance(20_000)
+      await engine.renewHolder('living', 30_000)
+    }
+    const others = await engine.lease({ queue: 'plain', max: 10, lease: { kind: 'clock' } })
+    expect(others.map(({ content }) => textOf(content.body)).sort()).toEqual(['free|', 'lost|'])
+    const ack = { kind: 'settle', receipt: held?.receipt as Receipt, how: { kind: 'ack' } } as const
+    expect(await engine.commit([{ ops: [ack] }])).toEqual([[expect.objectContaining({ kind: 'settled' })]])
+    await engine.close()
   })
 
   it('refuses appends, goes on with leases and acks, and resumes by itself', async () => {
@@ -188,6 +208,27 @@ describe('a full disk', () => {
     }
   }, 3_600_000)
 })
+
+/** Releases take and take, and give nothing back. Returns the code of the first refusal. */
+async function useUpReserve(engine: Engine): Promise<string | undefined> {
+  let code: string | undefined
+  for (let round = 0; code === undefined && round < 20_000; round++) {
+    const [held] = await engine.lease({ queue: 'plain', max: 1, lease: { kind: 'clock' } }).catch((error) => {
+      code = error.code
+      return []
+    })
+    if (held === undefined) continue
+    const settle = {
+      kind: 'settle',
+      receipt: held.receipt,
+      how: { kind: 'release', note: Buffer.alloc(500) },
+    } as const
+    await engine.commit([{ ops: [settle] }]).catch((error) => {
+      code = error.code
+    })
+  }
+  return code
+}
 
 describe('the space held back for a full disk', () => {
   const SENT = 600

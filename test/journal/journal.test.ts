@@ -154,7 +154,7 @@ describe('journal', () => {
     const { disk, journal } = await openRig()
     const early = put(journal, 'early content')
     const read = (from: typeof journal, place: typeof early): string =>
-      from.readContent(place.segment, place.offset, 5).toString()
+      from.stored.readContent(place.segment, place.offset, 5).toString()
     expect(read(journal, early)).toBe('early')
     const texts = await putMany(journal, 200, 1_000)
     expect(texts).toHaveLength(200)
@@ -172,7 +172,7 @@ describe('journal', () => {
     put(journal, 'C'.repeat(600))
     const last = put(journal, 'D'.repeat(10))
     const read = (): string =>
-      journal
+      journal.stored
         .readContent(first.segment, first.offset, last.offset + 10 - first.offset)
         .toString('latin1')
         .replace(/[^A-D]/g, '')
@@ -196,7 +196,7 @@ describe('journal', () => {
         journal.seal(index % 3 === 0 ? 'relaxed' : 'durable', text.length)
       } else put(journal, text)
       texts.push(text)
-      expect(journal.readContent(journal.segment, journal.offset, text.length).toString('latin1')).toBe(text)
+      expect(journal.stored.readContent(journal.segment, journal.offset, text.length).toString('latin1')).toBe(text)
       if (index % 50 === 49) await journal.sync()
     }
     await journal.sync()
@@ -213,7 +213,7 @@ describe('journal', () => {
       put(journal, texts[index] as string)
     }
     const [first] = journal.segments()
-    const all = journal.readContent(1, 0, first?.bytes ?? 0).toString('latin1')
+    const all = journal.stored.readContent(1, 0, first?.bytes ?? 0).toString('latin1')
     for (const text of texts.slice(0, -1)) expect(all).toContain(text)
   })
 

@@ -8,12 +8,9 @@
  * needs to be taken back.
  */
 import { SpindleError } from '../../model/errors.ts'
-import { defaultLimits, type Limits } from '../../model/limits.ts'
+import { defaultLimits } from '../../model/limits.ts'
 import type { Delivery, ExtendOutcome, MessageId, MessageView, Receipt } from '../../model/message.ts'
-import type { Clock } from '../../runtime/clock.ts'
-import type { Disk } from '../../runtime/disk.ts'
 import { type Log, silentLog } from '../../runtime/log.ts'
-import type { Random } from '../../runtime/random.ts'
 import type {
   AppendOp,
   BrowsePage,
@@ -30,47 +27,22 @@ import type {
   Unit,
 } from '../engine.ts'
 import { browse, measureAll } from './browse.ts'
-import { FORMAT_VERSION } from './codec.ts'
 import { Core } from './core.ts'
 import { applyDue, endHolder, Idle, nextDueMs } from './due.ts'
 import { NONE } from './index/slots.ts'
-import { Journal } from './journal/journal.ts'
+import type { Journal } from './journal/journal.ts'
 import { EXTEND_BYTES, extend, lease } from './leases.ts'
-import { Ledger } from './ledger.ts'
-import { PageCache } from './page-cache.ts'
+import { type EmbeddedEngineParts, fill, openJournal } from './opening.ts'
 import { Receipts } from './receipts.ts'
-import { type Recovered, recover } from './recovery.ts'
 import type { Reveals } from './reveals.ts'
 import { Room } from './room.ts'
 import { isDurable, newNotes, reveal, type UnitNotes } from './rows.ts'
 import type { UnitTools } from './unit-tools.ts'
 import { appendBytesOf, appends, runOp, runUnit, settleBytesOf } from './units.ts'
-import { Upkeep } from './upkeep.ts'
+import type { Upkeep } from './upkeep.ts'
 import { find } from './views.ts'
 import { Watchers } from './watchers.ts'
 
-export interface EmbeddedEngineParts {
-  readonly disk: Disk
-  readonly clock: Clock
-  readonly random: Random
-  /** Of a folder that is made now: an id of the store that it goes on from. */
-  readonly successorOf?: MessageId | undefined
-  readonly limits?: Limits
-  readonly log?: Log
-  readonly options?: EmbeddedOptions
-}
-
-export interface EmbeddedOptions {
-  /** The largest ordinary journal segment, bytes. Default 64 MiB. */
-  readonly segmentBytes?: number
-  /** Memory for recent journal bytes and for those read back, half each, bytes. Default 64 MiB. */
-  readonly cacheBytes?: number
-  /** Journal bytes since the last checkpoint that make the next one due. Default 256 MiB, or the size of the index if larger. */
-  readonly checkpointBytes?: number
-}
-
-const CACHE_BYTES_DEFAULT = 64 * 1_048_576
-const CHECKPOINT_BYTES_DEFAULT = 256 * 1_048_576
 /** Transitions that one verb applies at most before its own work, so that none pauses the process. */
 const DUE_BUDGET = 20_000
 
@@ -122,45 +94,14 @@ export class EmbeddedEngine implements Engine {
   async open(): Promise<void> {
     if (this.#state !== 'new') throw new SpindleError('closed', `open ${this.#parts.disk.label} a second time`)
     const core = this.#core
-    const { disk, clock, random, options } = this.#parts
-    const cacheBytes = options?.cacheBytes ?? CACHE_BYTES_DEFAULT
-    const journal = await Journal.open({
-      disk,
-      clock,
-      log: this.#log,
-      random,
-      formatVersion: FORMAT_VERSION,
-      recentBytes: cacheBytes / 2,
-      ...(options?.segmentBytes === undefined ? undefined : { segmentBytes: options.segmentBytes }),
-    })
+    const journal = await openJournal(this.#parts)
     this.#journal = journal
     this.#room = new Room(core, journal)
-    core.cache = new PageCache({
-      source: journal,
-      cacheBytes: cacheBytes / 2,
-      corrupt: (segment, offset) =>
-        new SpindleError('corrupt', `read a body of ${disk.label}, segment ${segment} at ${offset}`),
-    })
-    core.ledger = new Ledger({ journal, index: core.index })
     journal.onWritten = (sealed) => this.#written(sealed)
     journal.onSynced = (sealed) => this.#synced(sealed)
     journal.onFailed = (error) => this.#poison(error)
-    let recovered: Recovered
-    try {
-      recovered = await recover(core, { journal, disk, log: this.#log, random, successorOf: this.#parts.successorOf })
-    } catch (error) {
-      await journal.close().catch(() => {})
-      throw error
-    }
+    this.#upkeep = await fill(core, journal, this.#parts)
     for (const queue of core.byName.values()) if (queue.lifetime.kind === 'idle') this.#idle.firstMs = core.nowMs
-    this.#upkeep = new Upkeep({
-      core,
-      journal,
-      disk,
-      log: this.#log,
-      checkpointBytes: options?.checkpointBytes ?? CHECKPOINT_BYTES_DEFAULT,
-      ...recovered,
-    })
     this.#state = 'open'
     this.#hintDead()
   }
@@ -343,10 +284,20 @@ export class EmbeddedEngine implements Engine {
   }
 
   renewHolder(holder: string, ttlMs: number): Promise<void> {
-    const refusal = this.#begin('renewHolder')
+    const refusal = this.#journal?.exhausted === true ? this.#lapsed(holder) : this.#begin('renewHolder')
     if (refusal !== undefined) return Promise.reject(refusal)
     this.#core.holders.renew(holder, this.#core.nowMs + ttlMs)
     return Promise.resolve()
+  }
+
+  /** Renewing writes nothing: where not even what is due can be written any more, those who have not lapsed live on. */
+  #lapsed(holder: string): SpindleError | undefined {
+    const refusal = this.#unusable('renewHolder')
+    if (refusal !== undefined) return refusal
+    const core = this.#core
+    core.readClocks()
+    const known = core.holders.get(holder)
+    return known !== undefined && known.untilMs <= core.nowMs ? this.#full('renewHolder') : undefined
   }
 
   releaseHolder(holder: string, options?: { readonly spend?: boolean }): Promise<void> {
@@ -428,10 +379,16 @@ export class EmbeddedEngine implements Engine {
   }
 
   #ready(verb: string): SpindleError | undefined {
-    if (this.#fault !== undefined) return this.#fault
-    if (this.#state !== 'open') return new SpindleError('closed', `${verb} on ${this.#parts.disk.label}`)
+    const refusal = this.#unusable(verb)
+    if (refusal !== undefined) return refusal
     if (!(this.#journal as Journal).exhausted) return undefined
     return this.#full(verb)
+  }
+
+  #unusable(verb: string): SpindleError | undefined {
+    if (this.#fault !== undefined) return this.#fault
+    if (this.#state !== 'open') return new SpindleError('closed', `${verb} on ${this.#parts.disk.label}`)
+    return undefined
   }
 
   /** Half a verb would poison the store; none keeps it, and space that comes back lets it go on. */

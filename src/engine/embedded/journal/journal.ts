@@ -14,11 +14,11 @@
  * - After one failed write or sync nothing is written any more: what the kernel still holds is unknown.
  */
 import { SpindleError } from '../../../model/errors.ts'
-import type { Clock, Timer } from '../../../runtime/clock.ts'
 import type { Disk } from '../../../runtime/disk.ts'
 import type { Log } from '../../../runtime/log.ts'
 import type { Random } from '../../../runtime/random.ts'
 import { type Chunk, emptyChunk } from './chunk.ts'
+import { IdleMarker } from './idle-marker.ts'
 import type { JournalOptions } from './journal-options.ts'
 import type { Position } from './position.ts'
 import {
@@ -39,8 +39,9 @@ import {
 import { corrupt, type OnRecord } from './recovery.ts'
 import { type JournalEnd, type ReplayStart, replayJournal } from './replay.ts'
 import { DIRECTORY, SegmentTable } from './segment-table.ts'
-import { type Sheet, Sheets } from './sheets.ts'
+import { Sheets } from './sheets.ts'
 import { SpareSegments } from './spare-segments.ts'
+import { StoredBytes } from './stored-bytes.ts'
 import { type ChunkSource, JournalWriter } from './writer.ts'
 
 export type { JournalOptions } from './journal-options.ts'
@@ -69,8 +70,6 @@ const FIRST_SEGMENT_BYTES = 4 * 1_048_576
 /** What a record needs around its payload, a marker before and behind it and a roll included. */
 const LEAST_BYTES = RECORD_HEADER_BYTES + 2 * MARKER_BYTES + ROLL_BYTES
 const SETTLE_ROOM_BYTES = 65_536
-/** An idle journal says what was synced, so that damage to its last records is not taken for a torn tail. */
-const IDLE_MARKER_MS = 100
 
 export class Journal {
   /** Set all three before `recover`. Progress is told in order; `onFailed` once. */
@@ -91,8 +90,9 @@ export class Journal {
   sealed = 0
   /** What each verb that settles or leases may write, and as much again what is due before it, while `exhausted` says no. */
   readonly settleRoomBytes: number
+  /** Reads back what records hold. */
+  readonly stored: StoredBytes
   readonly #disk: Disk
-  readonly #clock: Clock
   readonly #log: Log
   readonly #random: Random
   readonly #segmentBytesMax: number
@@ -100,6 +100,7 @@ export class Journal {
   readonly #table: SegmentTable
   readonly #writer: JournalWriter
   readonly #sheets: Sheets
+  readonly #idleMarker: IdleMarker
   #open: Chunk = emptyChunk({ segment: 0, fileOffset: 0, bytes: this.buffer, view: this.view, used: 0, written: 0 })
   #openSegmentBytes = 0
   #openSeed = 0
@@ -109,13 +110,11 @@ export class Journal {
   #payloadBytes = 0
   /** What the last marker said. */
   #stated: Position = { segment: 0, offset: 0 }
-  #idleTimer: Timer | undefined
   #state: 'opened' | 'recovering' | 'running' | 'closing' | 'closed' = 'opened'
 
   private constructor(options: JournalOptions) {
     const { disk, clock, log, random } = options
     this.#disk = disk
-    this.#clock = clock
     this.#log = log
     this.#random = random
     this.#segmentBytesMax = Math.max(SEGMENT_BYTES_MIN, options.segmentBytes ?? SEGMENT_BYTES_DEFAULT)
@@ -125,6 +124,14 @@ export class Journal {
     const onFault = (error: unknown): void => this.#writer.fail('preparing a segment', error)
     this.#spares = new SpareSegments({ disk, clock, log, directory: DIRECTORY, onFault })
     this.#writer = new JournalWriter({ disk, log, table: this.#table, source: this.#source() })
+    this.stored = new StoredBytes({ disk, sheets: this.#sheets, table: this.#table, writer: this.#writer })
+    this.#idleMarker = new IdleMarker(clock, {
+      wanted: () => this.#wantsMarker(),
+      put: () => {
+        this.#putMarker(this.#open)
+        this.#writer.hurry()
+      },
+    })
   }
 
   /** Finds the segments and checks their headers; `recover` comes next, once. Rejects `corrupt`, `format-newer`, `format-older`. */
@@ -156,7 +163,7 @@ export class Journal {
     }
     this.#state = 'running'
     this.#spares.want(this.#regularBytes(this.#open.sheet.segment + 1))
-    this.#armIdleMarker()
+    this.#idleMarker.arm()
   }
 
   /** Number of the last record written (to the operating system). */
@@ -222,7 +229,10 @@ export class Journal {
     chunk.lastSealed = ++this.sealed
     if (durability === 'durable') chunk.durable = true
     else chunk.relaxed = true
-    if (!this.#writer.pumping) this.#leaveIdle()
+    if (!this.#writer.pumping) {
+      this.#idleMarker.cancel()
+      this.#writer.start()
+    }
     return this.sealed
   }
 
@@ -234,27 +244,6 @@ export class Journal {
   /** Resolves when everything sealed so far is written. Rejects `poisoned`. */
   flush(): Promise<void> {
     return this.#writer.flush()
-  }
-
-  /** The bytes in memory that hold all of `[offset, offset + length)`, when they are recent. They change once newer ones need the memory: copy what is kept. */
-  recent(segment: number, offset: number, length: number): Sheet | undefined {
-    return this.#sheets.find(segment, offset, length)
-  }
-
-  /** A copy of `length` bytes, from memory as far as they are there, else by a blocking read. Unverified: keep a CRC beside what must be checked. */
-  readContent(segment: number, offset: number, length: number): Buffer {
-    const bytes = Buffer.allocUnsafe(length)
-    const sheet = this.#sheets.find(segment, offset, length)
-    if (sheet === undefined) this.#readStored(segment, offset, bytes)
-    this.#sheets.overlay(bytes, segment, offset)
-    return bytes
-  }
-
-  /** Up to where a segment is written. */
-  writtenBytes(segment: number): number {
-    const { segment: writing, offset } = this.#writer.writtenTo
-    if (segment > writing) return 0
-    return segment === writing ? offset : this.#table.bytesOf(segment)
   }
 
   /** Where the next record begins. */
@@ -322,7 +311,7 @@ export class Journal {
       if (running && this.#writer.failure === undefined) await this.#finish()
     } finally {
       this.#state = 'closing'
-      this.#idleTimer?.cancel()
+      this.#idleMarker.cancel()
       await this.#spares.close()
       await this.#writer.ended()
       await this.#table.close()
@@ -348,21 +337,13 @@ export class Journal {
       onWritten: (upTo) => this.onWritten(upTo),
       onSynced: (upTo) => this.onSynced(upTo),
       onFailed: (failure) => {
-        this.#idleTimer?.cancel()
+        this.#idleMarker.cancel()
         this.#spares.abandon()
         this.onFailed(failure)
       },
-      onIdle: () => this.#armIdleMarker(),
+      onIdle: () => this.#idleMarker.arm(),
       onProgress: () => this.#spares.progress(this.#endOffset / this.#openSegmentBytes),
     }
-  }
-
-  #readStored(segment: number, offset: number, bytes: Buffer): void {
-    const file = this.#table.find(segment)
-    // A segment that is no file yet holds nothing but what is in memory.
-    if (file === undefined && this.#table.has(segment)) return
-    if (this.#table.fileOf(segment).file.readSync(bytes, offset) < bytes.length)
-      throw corrupt(this.#disk, `segment ${segment} ends before offset ${offset + bytes.length}`)
   }
 
   async #begin(): Promise<void> {
@@ -475,22 +456,6 @@ export class Journal {
     const goesOn = sheet.bytes.length - end >= this.#sheets.sheetBytes >>> 3
     this.#open = emptyChunk(goesOn ? sheet : this.#sheets.open(sheet.segment, sheet.fileOffset + end, 0))
     return true
-  }
-
-  #leaveIdle(): void {
-    this.#idleTimer?.cancel()
-    this.#idleTimer = undefined
-    this.#writer.start()
-  }
-
-  #armIdleMarker(): void {
-    if (this.#idleTimer !== undefined || !this.#wantsMarker()) return
-    this.#idleTimer = this.#clock.setTimer(IDLE_MARKER_MS, () => {
-      this.#idleTimer = undefined
-      if (!this.#wantsMarker()) return
-      this.#putMarker(this.#open)
-      this.#writer.hurry()
-    })
   }
 
   /** Nothing is under way, and something was synced that no marker states. */
