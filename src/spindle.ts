@@ -1,11 +1,13 @@
 /** What `open()` resolves to: queues, topics, transactions and tasks over one port. */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { Port } from './broker/port.ts'
+import type { Port, TransactionPort } from './broker/port.ts'
 import type { Exchange, ExchangeInput, PolicyInput, Queue, Topic, Transaction } from './client/api.ts'
 import { PortExchange } from './client/exchange.ts'
 import { PortQueue } from './client/queue.ts'
 import { StepTransaction } from './client/transaction.ts'
+import { WithinTransaction } from './client/within.ts'
 import type { QueueMeasure } from './engine/engine.ts'
+import { SpindleError } from './model/errors.ts'
 import type { MessageId, MessageView } from './model/message.ts'
 import type { Clock } from './runtime/clock.ts'
 import type { CeleryCall, CeleryCallOptions, CeleryTask } from './tasks/celery/types.ts'
@@ -70,6 +72,17 @@ export class Spindle {
     const answer = await body(transaction)
     await transaction.commit(this.#port)
     return answer
+  }
+
+  /**
+   * `client`: of a PostgreSQL store, a `pg` client (or one lent by a pool) whose transaction is open, READ COMMITTED, in the store's own
+   * database. What is sent, enqueued and acked through the answer happens with its COMMIT, or never. On queues with groups, caps or pace it
+   * holds the queue until then, so keep such transactions short. Rejects `unsupported` elsewhere.
+   */
+  within(client: unknown): SpindleWithin {
+    const port = this.#port.within?.(client)
+    if (port === undefined) throw new SpindleError('unsupported', "join a transaction of the application's")
+    return new SpindleWithin(port, this.#tasks)
   }
 
   /** The application's own JSON value under `key`; undefined when there is none. */
@@ -199,5 +212,26 @@ export class Spindle {
   async close(): Promise<void> {
     await this.#tasks.close()
     await this.#port.close()
+  }
+}
+
+/** What `Spindle.within` hands out. */
+export class SpindleWithin extends WithinTransaction {
+  readonly #port: TransactionPort
+  readonly #tasks: TaskClient
+
+  constructor(port: TransactionPort, tasks: TaskClient) {
+    super(port)
+    this.#port = port
+    this.#tasks = tasks
+  }
+
+  /** Validates the input (`invalid-input`) and stores the task with their COMMIT; its job is known from then on. */
+  enqueue<N extends string, S extends StandardSchemaV1, O>(
+    task: TaskDefinition<N, S, O>,
+    input: StandardSchemaV1.InferInput<S>,
+    options?: EnqueueOptions,
+  ): Promise<Job<O>> {
+    return this.#tasks.enqueueWithin(this.#port, task, input, options)
   }
 }

@@ -36,10 +36,11 @@ import type {
   RedriveView,
   SettleRequest,
   Step,
+  TransactionPort,
   WithRecords,
 } from './port.ts'
 import { redriveChannel } from './port.ts'
-import { Publisher } from './publisher.ts'
+import { type Committing, Publisher } from './publisher.ts'
 import { Redeliveries } from './redeliveries.ts'
 import { Redrives } from './redrives.ts'
 import { RunTimes } from './run-times.ts'
@@ -217,6 +218,22 @@ export class Broker implements Port {
       throw invalid(queue, `max is ${max} but must be 1 to ${receiveMax}`)
     }
     if (!(waitMs >= 0)) throw invalid(queue, `waitMs is ${waitMs} but must be 0 or more`)
+  }
+
+  within(transaction: unknown): TransactionPort {
+    const engine: Committing = { commit: (units) => this.#engine.commit(units, { within: transaction }) }
+    const sending = (queue: string, { delayMs, ttlMs }: NewMessage): void => this.#expect(queue, delayMs, ttlMs)
+    const publisher = new Publisher({ engine, catalog: this.#catalog, limits: this.#limits, sending })
+    return {
+      append: (queue, messages) => publisher.append(queue, messages),
+      publish: (exchange, messages) => publisher.publish(exchange, messages),
+      transact: (steps) => publisher.transact(steps),
+      settle: async (settlements) => {
+        const ops = settlements.map(({ receipt, how }) => ({ kind: 'settle', receipt, how }) as const)
+        const [outcomes = []] = await engine.commit([{ ops }])
+        return outcomes.map(settleOutcome)
+      },
+    }
   }
 
   settle(settlements: readonly SettleRequest[]): Promise<SettleOutcome[]> {

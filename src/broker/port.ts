@@ -42,9 +42,17 @@ export interface DirectPort {
   kept<T>(value: T): Promise<T>
 }
 
+/** What can be done in a transaction of the caller's: it happens with their COMMIT, or never. */
+export type TransactionPort = Pick<Port, 'append' | 'publish' | 'transact' | 'settle'>
+
 export interface Port {
   /** Only in the process of the store, and only where its engine can. */
   readonly direct?: DirectPort | undefined
+  /**
+   * `transaction`: one that is open, as the engine takes them (PostgreSQL: a `pg` client after BEGIN). Its verbs reject `unsupported` where
+   * the engine has no `callerTransactions`. Only in a process that has the store itself.
+   */
+  within?(transaction: unknown): TransactionPort
   /**
    * Creates the queue, or changes the fields given; with `records`, all in one unit. Resolves to the policy in force. Idempotent
    * without `expect`. Rejects `queue-exists` (`expect: 'absent'`) or `aborted` (the `expect` of a record).

@@ -12,15 +12,18 @@ import type { PublishedMessage, QueuedMessage, SimpleStep, Step } from './port.t
 
 const TOO_LARGE: AppendOutcome = { kind: 'refused', reason: 'too-large' }
 
+/** All that publishing needs of an engine; with a transaction of the caller's behind it, it is theirs (`within`). */
+export type Committing = Pick<Engine, 'commit'>
+
 export class Publisher {
-  readonly #engine: Engine
+  readonly #engine: Committing
   readonly #catalog: Catalog
   readonly #limits: Limits
   /** Hears of each message on its way to a queue, but for those of `append`. */
   readonly #sending: (queue: string, message: NewMessage) => void
 
   constructor(parts: {
-    engine: Engine
+    engine: Committing
     catalog: Catalog
     limits: Limits
     sending: (queue: string, message: NewMessage) => void

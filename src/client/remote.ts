@@ -41,7 +41,7 @@ const WAITING_BYTES_MAX = 256 * 1024 * 1024
 /** Announcements are dropped while more than this is waiting to be sent, bytes: they promise nothing, and memory is finite. */
 const ANNOUNCE_WAITING_BYTES_MAX = 16 * 1024 * 1024
 
-type Method = Exclude<keyof Port, 'direct' | 'announce' | 'listen' | 'close'>
+type Method = Exclude<keyof Port, 'direct' | 'within' | 'announce' | 'listen' | 'close'>
 type Answer<M extends Method> = Awaited<ReturnType<Port[M]>>
 
 /** Running these twice is as good as once, or as good as a loss that their caller must expect anyway; but see `isConditional`. */

@@ -1,6 +1,6 @@
 /** Tasks over one port: what `Spindle` offers its applications. */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { Port } from '../client/port.ts'
+import type { Port, TransactionPort } from '../client/port.ts'
 import { SpindleError } from '../model/errors.ts'
 import type { Limits } from '../model/limits.ts'
 import type { MessageId } from '../model/message.ts'
@@ -116,6 +116,17 @@ export class TaskClient {
     options?: EnqueueOptions,
   ): Promise<Job<O>> {
     return this.#enqueuer.enqueue(task, input, options, (id) => new TaskJob<O>(this.#jobParts, id, task.name))
+  }
+
+  /** As `enqueue`, in a transaction of the application's. */
+  enqueueWithin<N extends string, S extends StandardSchemaV1, O>(
+    port: TransactionPort,
+    task: TaskDefinition<N, S, O>,
+    input: StandardSchemaV1.InferInput<S>,
+    options?: EnqueueOptions,
+  ): Promise<Job<O>> {
+    const enqueuer = this.#enqueuer.over(port)
+    return enqueuer.enqueue(task, input, options, (id) => new TaskJob<O>(this.#jobParts, id, task.name))
   }
 
   /** One sync for all. Every input is validated before any is stored; a refusal by the store rejects and says how many were stored. */

@@ -15,7 +15,7 @@ import { checkWebhookUrl } from './webhook-url.ts'
 const NO_OPTIONS: EnqueueOptions = Object.freeze({})
 
 export interface EnqueuerParts {
-  readonly port: Port
+  readonly port: Pick<Port, 'append'>
   readonly clock: Clock
   readonly queues: TaskQueues
   readonly storeTimes: StoreTimes
@@ -23,18 +23,25 @@ export interface EnqueuerParts {
 }
 
 export class Enqueuer {
-  readonly #port: Port
+  readonly #parts: EnqueuerParts
+  readonly #port: Pick<Port, 'append'>
   readonly #clock: Clock
   readonly #queues: TaskQueues
   readonly #storeTimes: StoreTimes
   readonly #webhookQueue: WebhookQueue
 
   constructor(parts: EnqueuerParts) {
+    this.#parts = parts
     this.#port = parts.port
     this.#clock = parts.clock
     this.#queues = parts.queues
     this.#storeTimes = parts.storeTimes
     this.#webhookQueue = parts.webhookQueue
+  }
+
+  /** One that stores by another way: in a transaction of the application's. Queues are declared as ever. */
+  over(port: Pick<Port, 'append'>): Enqueuer {
+    return new Enqueuer({ ...this.#parts, port })
   }
 
   /** Hands out the id once the task is durable (a duplicate's: the first one's). */

@@ -31,7 +31,7 @@ import { step } from './steps.ts'
 
 type Args = readonly unknown[]
 /** `receive` is not among them: the connection answers it itself, because it may be cancelled and must not be lost. */
-type Method = Exclude<keyof Port, 'direct' | 'receive' | 'announce' | 'listen' | 'close'>
+type Method = Exclude<keyof Port, 'direct' | 'within' | 'receive' | 'announce' | 'listen' | 'close'>
 
 const table: { readonly [M in Method]: (port: Port, args: Args) => ReturnType<Port[M]> } = {
   declareQueue: (port, [queue, fields, options]) =>

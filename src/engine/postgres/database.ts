@@ -32,6 +32,8 @@ export interface DatabaseOptions {
 
 /** For the server's list of sessions. */
 const APPLICATION_NAME = 'spindle'
+/** A lock that another broker holds for so long is held by one that hangs: the server ends this transaction, and it is run again. */
+const BEGIN = "begin; set local lock_timeout = '10s'"
 const CONNECT_LIMIT_MS = 5_000
 const PAUSE_MS_FIRST = 20
 const PAUSE_MS_MAX = 500
@@ -43,6 +45,7 @@ export class Database {
   readonly #driver: Driver
   readonly #pool: Pool
   readonly statements: Statements
+  readonly #unprepared: Statements
   #closed = false
 
   private constructor(parts: { options: DatabaseOptions; clock: Clock; random: Random; driver: Driver }) {
@@ -60,7 +63,10 @@ export class Database {
     })
     // A session that dies while it is idle is no concern of a call; the pool drops it.
     this.#pool.on('error', () => {})
-    this.statements = new Statements({ schema, prepare, types: typeParsers(parts.driver) })
+    const types = typeParsers(parts.driver)
+    this.statements = new Statements({ schema, prepare, types })
+    // Names on a session of the caller's could meet theirs, or those of another store.
+    this.#unprepared = new Statements({ schema, prepare: false, types })
   }
 
   static async create(parts: { options: DatabaseOptions; clock: Clock; random: Random }): Promise<Database> {
@@ -110,7 +116,7 @@ export class Database {
   transaction<T>(attempted: string, run: (transaction: Transaction) => Promise<T>): Promise<T> {
     return this.#patiently(attempted, async (connection, again) => {
       const transaction = new Transaction(connection, this.statements)
-      await transaction.script('begin')
+      await transaction.script(BEGIN)
       let answer: T
       let xid: string | undefined
       try {
@@ -133,6 +139,39 @@ export class Database {
       }
       return answer
     })
+  }
+
+  /**
+   * Inside the transaction that is open on a connection of the caller's; their COMMIT decides. What fails here is taken back to a
+   * savepoint, so that their transaction goes on. Rejects `invalid-argument` where none is open, or it is not READ COMMITTED: what is
+   * read behind a lock has to be as it is then.
+   */
+  async within<T>(
+    attempted: string,
+    connection: Connection,
+    run: (transaction: Transaction) => Promise<T>,
+  ): Promise<T> {
+    const transaction = new Transaction(connection, this.#unprepared)
+    try {
+      await transaction.script('savepoint spindle_within')
+    } catch (fault) {
+      if (codeOf(fault) !== '25P01') throw faultOf(fault, attempted)
+      throw new SpindleError('invalid-argument', `${attempted}: no transaction is open on that client (BEGIN first)`)
+    }
+    try {
+      const [row] = await transaction.rows<{ level: string }>(
+        "select current_setting('transaction_isolation') as level",
+      )
+      if (row?.level !== 'read committed') {
+        throw new SpindleError('invalid-argument', `${attempted}: its isolation is ${row?.level}, not read committed`)
+      }
+      const answer = await run(transaction)
+      await transaction.script('release savepoint spindle_within')
+      return answer
+    } catch (fault) {
+      if (!isLost(fault)) await transaction.script('rollback to savepoint spindle_within')
+      throw faultOf(fault, attempted)
+    }
   }
 
   /** After a COMMIT without an answer: did it take effect? */

@@ -26,10 +26,14 @@ import type {
   StoredRecord,
   Unit,
 } from '../engine.ts'
+import { Batcher } from './batcher.ts'
+import { callerConnection } from './caller-connection.ts'
 import { Catalog } from './catalog.ts'
 import { Database } from './database.ts'
+import type { Connection } from './driver.ts'
 import { applyDue, cameBetween, findDue, nextDue, tidy } from './due.ts'
 import { bytesOf } from './entry.ts'
+import { Fleet } from './fleet.ts'
 import { flush } from './flush.ts'
 import { Image, keyBytes, keyText } from './image.ts'
 import { LeaseBook } from './lease-book.ts'
@@ -37,6 +41,7 @@ import { checkLease, endHolder, extend, HELD_QUEUES, lease } from './leases.ts'
 import { measure } from './measures.ts'
 import { checkSchema, migrate, succeed } from './migrate.ts'
 import { nextDeadline } from './next-deadline.ts'
+import { PlainWay } from './plain.ts'
 import { type Queue, targetsOf } from './queue.ts'
 import { parseReceipt } from './receipts.ts'
 import { DatabaseTime, type StoreTime } from './store-time.ts'
@@ -82,6 +87,19 @@ const TIDY_ROWS = 10_000
 /** One transaction of purges and floods is large; one of units is bounded, so that others get their turn. */
 const SCAN_MAX = 10_000
 
+/** Of the long way: pieces of work that share one transaction, and transactions under way at a time. */
+const WORKS = { atOnce: 2, weightMax: 1_000 }
+
+/** A piece of work on queues that are locked for it. */
+interface Work {
+  readonly attempted: string
+  readonly wanted: Wanted
+  /** What it will want to know, so that all pieces load together. */
+  readonly units?: readonly Unit[]
+  readonly weight: number
+  readonly run: (image: Image) => Promise<unknown>
+}
+
 /** What a piece of work locks. */
 interface Wanted {
   readonly names?: Iterable<string>
@@ -103,7 +121,15 @@ export class PostgresEngine implements Engine {
   readonly #totals = new Map<number, { -readonly [Key in keyof QueueTotals]: number }>()
   #database: Database | undefined
   #tokens: Tokens | undefined
+  #plain: PlainWay | undefined
+  #fleet: Fleet | undefined
+  readonly #works = new Batcher<Work, unknown>({
+    run: (works) => this.#runAll(works),
+    weigh: ({ weight }) => weight,
+    limits: WORKS,
+  })
   #tag: StoreTag | undefined
+  #tagBytes: Uint8Array = new Uint8Array(0)
   #lockClass = 0
   #state: 'new' | 'open' | 'closed' = 'new'
   /** No earlier than this is anything due, as far as this broker knows. */
@@ -153,7 +179,8 @@ export class PostgresEngine implements Engine {
         schema,
       )
       if (row === undefined) throw new Error('invariant: a store without a catalog')
-      this.#tag = storeTag(bytesOf(row.tag))
+      this.#tagBytes = bytesOf(row.tag)
+      this.#tag = storeTag(this.#tagBytes)
       this.#lockClass = row.class
       this.#tokens = new Tokens(row.epoch)
       if (this.#time instanceof DatabaseTime) await measureTime(this.#time, transaction)
@@ -164,39 +191,186 @@ export class PostgresEngine implements Engine {
       for (const { number, qid, until } of leases) this.#book.note({ number, qid }, until)
     })
     this.#toldMs = this.#time.now().monotonicMs
+    this.#join(database)
+  }
+
+  #join(database: Database): void {
+    const { clock, random } = this.#parts
+    const catalog = this.#catalog
+    const book = this.#book
+    const tokens = this.#tokens
+    const { tag } = this.#seen()
+    if (tokens === undefined) throw new Error('invariant: a store without an epoch')
+    const hint = (queues: Iterable<string>): void => this.#watchers.hint(queues)
+    const fleet = new Fleet({
+      database,
+      catalog,
+      book,
+      tokens,
+      clock,
+      random,
+      log: this.#log,
+      channel: this.#channel,
+      nowMs: () => this.#time.now().monotonicMs,
+      hint,
+      unsure: () => this.#plain?.forgetFloors(),
+    })
+    this.#fleet = fleet
+    this.#plain = new PlainWay({
+      database,
+      catalog,
+      limits: this.#limits,
+      book,
+      tag,
+      lockClass: this.#lockClass,
+      epoch: tokens.epoch,
+      now: () => this.#time.now(),
+      nextToken: () => tokens.next(),
+      count: (qid, total, by) => this.#count(qid, total, by),
+      arms: fleet.arms,
+      due: (atMs) => {
+        this.#dueAtMs = Math.min(this.#dueAtMs, atMs)
+      },
+      hint,
+    })
+  }
+
+  #count(qid: number, total: keyof QueueTotals, by: number): void {
+    let totals = this.#totals.get(qid)
+    if (totals === undefined) {
+      totals = { appended: 0, delivered: 0, acked: 0, released: 0, lost: 0, died: 0 }
+      this.#totals.set(qid, totals)
+    }
+    totals[total] += by
   }
 
   async close(): Promise<void> {
     this.#state = 'closed'
     this.#watchers.clear()
     await this.#applying?.catch(() => {})
+    await this.#fleet?.close()
     await this.#database?.close()
   }
 
   async commit(units: readonly Unit[], options: CommitOptions = {}): Promise<Outcome[][]> {
     const own = units.map(ownCopy)
-    if (options.within !== undefined) throw new SpindleError('unsupported', 'commit within a transaction')
     await this.#prepare()
-    const { names, qids } = namedBy(own)
-    return this.#work('commit', { names, qids, alone: changesCatalog(own) }, async (image) => {
-      await prefetch(image, own)
+    if (options.within !== undefined) return this.#commitWithin(own, callerConnection(options.within))
+    const tried = await this.#plain?.commit(own)
+    if (tried === undefined) return this.#commitLong(own)
+    const rest = own.filter((_, i) => tried[i] === undefined)
+    const others = rest.length === 0 ? [] : await this.#commitLong(rest)
+    let next = 0
+    return tried.map((outcomes) => outcomes ?? (others[next++] as Outcome[]))
+  }
+
+  /**
+   * In the caller's transaction: it happens with their COMMIT, or never. The locks of its queues are theirs until then; those of plain
+   * queues, where units only append or ack, are shared.
+   */
+  async #commitWithin(units: readonly Unit[], connection: Connection): Promise<Outcome[][]> {
+    const database = this.#opened()
+    return database.within('commit within a transaction', connection, async (transaction) => {
+      const plain = await this.#plain?.commitWithin(units, transaction)
+      if (plain !== undefined) return plain
+      const image = await this.#enter(transaction, { ...namedBy(units), alone: changesCatalog(units) })
+      await prefetch(image, units)
       const outcomes: Outcome[][] = []
-      for (const unit of own) outcomes.push(await applyUnit(image, unit))
+      for (const unit of units) outcomes.push(await applyUnit(image, unit))
+      await image.flush()
+      // Their COMMIT makes it known; until then nobody here knows whether it happens.
+      const told = [...image.hints].flatMap((name) => image.queue(name)?.qid ?? [])
+      if (told.length > 0) await transaction.run('select pg_notify(spindle.channel(), $1)', told.join(','))
       return outcomes
     })
+  }
+
+  get #channel(): string {
+    return `spindle:${Buffer.from(this.#tagBytes).toString('hex')}`
+  }
+
+  async #commitLong(units: readonly Unit[]): Promise<Outcome[][]> {
+    if (units.length === 0) return []
+    const { names, qids } = namedBy(units)
+    const run = async (image: Image): Promise<Outcome[][]> => {
+      const outcomes: Outcome[][] = []
+      for (const unit of units) outcomes.push(await applyUnit(image, unit))
+      return outcomes
+    }
+    const wanted = { names, qids, alone: changesCatalog(units) }
+    const weight = units.reduce((sum, { ops }) => sum + ops.length, 0)
+    return this.#together({ attempted: 'commit', wanted, units, weight, run })
+  }
+
+  /** With others that come at the same time, in one transaction; alone where it changes the catalog. */
+  async #together<T>(work: Omit<Work, 'run'> & { readonly run: (image: Image) => Promise<T> }): Promise<T> {
+    if (work.wanted.alone === true) return (await this.#runAll([work]))[0] as T
+    return (await this.#works.add(work)) as T
+  }
+
+  async #runAll(works: readonly Work[]): Promise<unknown[]> {
+    const [first] = works
+    if (first === undefined) return []
+    try {
+      return await this.#work(first.attempted, allWanted(works), async (image) => {
+        await prefetch(
+          image,
+          works.flatMap(({ units = [] }) => units),
+        )
+        const answers: unknown[] = []
+        for (const { run } of works) answers.push(await run(image))
+        return answers
+      })
+    } catch (fault) {
+      // Nothing of it happened. One that cannot be done must not take the others with it.
+      if (works.length === 1 || (fault instanceof SpindleError && fault.code !== 'store-failed')) throw fault
+      return Promise.all(works.map(async (work) => (await this.#runAll([work]))[0]))
+    }
   }
 
   async lease(request: LeaseRequest): Promise<Delivery[]> {
     this.#open()
     checkLease(request, this.#limits.receiveMax)
     await this.#prepare()
-    return this.#work(`lease from '${request.queue}'`, { names: [request.queue] }, (image) => lease(image, request))
+    const claimed = await this.#plain?.claim(request)
+    if (claimed !== undefined) return claimed
+    return this.#together({
+      attempted: `lease from '${request.queue}'`,
+      wanted: { names: [request.queue] },
+      weight: request.max,
+      run: async (image) => {
+        const deliveries = await lease(image, request)
+        if (deliveries.length === 0) await this.#arm(image, request.queue)
+        return deliveries
+      },
+    })
+  }
+
+  async #arm(image: Image, name: string): Promise<void> {
+    const queue = image.queue(name)
+    const epoch = queue === undefined ? null : (this.#fleet?.arms(queue) ?? null)
+    if (queue === undefined || epoch === null) return
+    await image.transaction.run(
+      'insert into spindle.waiter (qid, epoch) values ($1, $2) on conflict do nothing',
+      queue.qid,
+      epoch,
+    )
   }
 
   async extend(receipts: readonly Receipt[], leaseMs: number): Promise<ExtendOutcome[]> {
     await this.#prepare()
-    const qids = receipts.map((receipt) => parseReceipt(receipt).qid)
-    return this.#work('extend', { qids }, (image) => extend(image, receipts, leaseMs))
+    const tried = (await this.#plain?.extend(receipts, leaseMs)) ?? []
+    const rest = receipts.filter((_, i) => tried[i] === undefined)
+    if (rest.length === 0) return tried as ExtendOutcome[]
+    const qids = rest.map((receipt) => parseReceipt(receipt).qid)
+    const others = await this.#together({
+      attempted: 'extend',
+      wanted: { qids },
+      weight: rest.length,
+      run: (image) => extend(image, rest, leaseMs),
+    })
+    let next = 0
+    return receipts.map((_, i) => tried[i] ?? (others[next++] as ExtendOutcome))
   }
 
   async renewHolder(holder: string, ttlMs: number): Promise<void> {
@@ -284,6 +458,7 @@ export class PostgresEngine implements Engine {
   async tick(budget: number): Promise<{ readonly nextDueMs: number | null }> {
     this.#open()
     const database = this.#opened()
+    await this.#fleet?.tick()
     await this.#applyDue(budget)
     const nowMs = this.#time.now().monotonicMs
     await database.read('tidy up', (transaction) => tidy(transaction, nowMs, TIDY_ROWS))
@@ -398,6 +573,7 @@ export class PostgresEngine implements Engine {
         limits: this.#limits,
         tag: this.#seen().tag,
         slot: head.slot,
+        epoch: this.#tokens?.epoch ?? 0,
         queues: locked.flatMap((row) => paced(catalog.byId(row.qid), row)),
         nextToken: () => this.#token(),
         readQueues: async () => {
@@ -430,9 +606,7 @@ export class PostgresEngine implements Engine {
   /** What a committed transaction means for later ones. */
   #learn(image: Image): void {
     for (const [qid, delta] of image.totals) {
-      const totals = this.#totals.get(qid)
-      if (totals === undefined) this.#totals.set(qid, delta)
-      else for (const key of Object.keys(delta) as (keyof QueueTotals)[]) totals[key] += delta[key]
+      for (const total of Object.keys(delta) as (keyof QueueTotals)[]) this.#count(qid, total, delta[total])
     }
     for (const entry of image.entries.values()) {
       const state = entry?.life.state
@@ -441,6 +615,14 @@ export class PostgresEngine implements Engine {
     }
     this.#dueAtMs = Math.min(this.#dueAtMs, nextDeadline(image))
     this.#watchers.hint(image.hints)
+  }
+}
+
+function allWanted(works: readonly Work[]): Wanted {
+  return {
+    names: works.flatMap(({ wanted }) => [...(wanted.names ?? [])]),
+    qids: works.flatMap(({ wanted }) => [...(wanted.qids ?? [])]),
+    alone: works.some(({ wanted }) => wanted.alone === true),
   }
 }
 

@@ -4,7 +4,7 @@ import { groupRowOf, isForgettable } from './group.ts'
 import { type Image, keyBytes } from './image.ts'
 import { paceRowOf } from './queue.ts'
 
-const APPLY = 'select spindle.apply($1::json, $2::bigint[], $3::bytea[], $4::bytea[], $5::smallint)'
+const APPLY = 'select spindle.apply($1::json, $2::bigint[], $3::bytea[], $4::bytea[], $5::smallint, $6::bigint)'
 
 export async function flush(image: Image): Promise<void> {
   const changes = changesOf(image)
@@ -18,7 +18,7 @@ export async function flush(image: Image): Promise<void> {
             newContents.map(({ content }) => content.head),
             newContents.map(({ content }) => content.body),
           ]
-    await image.transaction.run(APPLY, JSON.stringify(changes), ...bodies, image.slot)
+    await image.transaction.run(APPLY, JSON.stringify(changes), ...bodies, image.slot, image.epoch)
   }
   image.newContents = []
   for (const table of [image.entries, image.dedup, image.records, image.groups, image.queues, image.holders]) {

@@ -7,8 +7,9 @@ export class Heap<T> {
     this.#compare = compare
   }
 
-  get size(): number {
-    return this.#items.length
+  /** All of them, in no order that is promised. */
+  get items(): readonly T[] {
+    return this.#items
   }
 
   get first(): T | undefined {

@@ -73,6 +73,8 @@ export interface ImageParts {
   readonly tag: StoreTag
   readonly slot: number
   readonly queues: readonly Queue[]
+  /** That of this broker, which hears by itself of what it does. */
+  readonly epoch: number
   readonly nextToken: () => number
   /** The locked queues, as the server has them now. */
   readonly readQueues: () => Promise<readonly Queue[]>
@@ -91,6 +93,7 @@ export class Image {
   readonly limits: Limits
   readonly tag: StoreTag
   readonly slot: number
+  readonly epoch: number
   readonly nextToken: () => number
   readonly #readQueues: () => Promise<readonly Queue[]>
   readonly undo = new UndoLog()
@@ -119,6 +122,7 @@ export class Image {
     this.limits = parts.limits
     this.tag = parts.tag
     this.slot = parts.slot
+    this.epoch = parts.epoch
     this.nextToken = parts.nextToken
     this.#readQueues = parts.readQueues
     for (const queue of parts.queues) this.knowQueue(queue)

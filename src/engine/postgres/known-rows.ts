@@ -70,6 +70,10 @@ export class KnownRows<Key, Value> {
     return this.#current.values()
   }
 
+  all(): IterableIterator<[Key, Value | undefined]> {
+    return this.#current.entries()
+  }
+
   changes(): Change<Key, Value>[] {
     const changes: Change<Key, Value>[] = []
     for (const [key, value] of this.#current) {

@@ -28,8 +28,9 @@ export class LeaseBook {
     this.#ends.delete(number)
   }
 
-  get size(): number {
-    return this.#ends.size
+  /** The queue went, with its messages. */
+  forgetQueue(qid: number): void {
+    for (const { number } of this.#heap.items.filter((deadline) => deadline.qid === qid)) this.#ends.delete(number)
   }
 
   /** undefined: no lease is known to end. */

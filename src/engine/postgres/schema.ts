@@ -8,11 +8,14 @@
  *   body     contents, immutable, shared by every message they fan out to; partitioned by slot, a slot is reclaimed by TRUNCATE
  *   grp      one row a group: its turn, its claim, its bucket, and the first of its line
  *   dedup    what answers `duplicate`
+ *   waiter   brokers whose consumers wait, by queue: who appends tells them
  *   record, holder, broker, catalog, returned
  *
  * Instants are milliseconds of the store's time, as double precision. `rank` is 255 - priority, so that every key ascends.
  * `ord` is a message's place, drawn from one sequence, and its id unless it moved.
  */
+
+import { PLAIN_FUNCTIONS } from './schema-plain.ts'
 
 /** Partitions of `body`. One is written at a time; the others wait to be emptied. */
 export const SLOTS = 8
@@ -56,7 +59,6 @@ create table spindle.catalog (
   slot smallint not null default 0
 );
 create sequence spindle.seq;
-create sequence spindle.content_seq;
 create sequence spindle.epoch_seq;
 create sequence spindle.change_seq;
 create sequence spindle.qid_seq as int;
@@ -67,7 +69,7 @@ create table spindle.queue (
   policy text not null,
   lifetime text not null,
   version bigint not null,
-  ranks smallint[] not null default '{}',
+  ranks smallint[] not null default '{255}',
   used float8 not null,
   full_ms float8 not null default 0,
   turns bigint not null default 0,
@@ -142,6 +144,12 @@ create table spindle.broker (
   name text not null
 ) with (fillfactor = 50);
 
+create table spindle.waiter (
+  qid int not null,
+  epoch bigint not null,
+  primary key (qid, epoch)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
+
 create table spindle.returned (
   qid int not null,
   rank smallint not null,
@@ -152,7 +160,7 @@ create table spindle.returned (
 
 /** Writes what one batch of verbs changed, in one round trip. Bodies come apart, since they are bytes. */
 const flush = `
-create function spindle.apply(changes json, contents bigint[], heads bytea[], bodies bytea[], body_slot smallint) returns void
+create function spindle.apply(changes json, contents bigint[], heads bytea[], bodies bytea[], body_slot smallint, own_epoch bigint) returns void
 language plpgsql as $$
 declare
   ordered int[];
@@ -179,7 +187,17 @@ begin
       attempts = c.attempts, deliveries = c.deliveries, first_leased = c.first_leased, note = c.note
     from json_populate_recordset(null::spindle.live, changes->'liveChanged') c where l.id = c.id;
   end if;
+  if changes->'liveNew' is not null or changes->'parkedNew' is not null then
+    perform spindle.know_ranks(array_agg(e.qid), array_agg(e.rank)) from (
+      select qid, rank from json_populate_recordset(null::spindle.live, coalesce(changes->'liveNew', '[]'))
+      union select qid, rank from json_populate_recordset(null::spindle.parked, coalesce(changes->'parkedNew', '[]'))
+    ) e;
+  end if;
+  if changes->'liveNew' is not null then
+    perform spindle.wake(array_agg(distinct qid), own_epoch) from json_populate_recordset(null::spindle.live, changes->'liveNew');
+  end if;
   if changes->'returned' is not null then
+    perform spindle.wake(array_agg(distinct qid), own_epoch) from json_populate_recordset(null::spindle.returned, changes->'returned');
     insert into spindle.returned select * from json_populate_recordset(null::spindle.returned, changes->'returned')
     on conflict do nothing;
   end if;
@@ -328,7 +346,7 @@ $$;
 `
 
 /** Names `spindle.` throughout; the schema's own name takes its place. */
-export const migrations: readonly string[] = [`${tables}\n${flush}\n${regroup}\n${enter}`]
+export const migrations: readonly string[] = [`${tables}\n${flush}\n${regroup}\n${enter}\n${PLAIN_FUNCTIONS}`]
 
 /** An identifier in double quotes, as SQL reads it. */
 export function quoted(identifier: string): string {
