@@ -131,6 +131,7 @@ export class Broker implements Port {
       this.#catalog.hinted(queue)
       this.#deadLetterer.hinted(queue)
     })
+    this.#engine.shared?.hear((channel, data) => this.#announcer.announce(channel, data))
     this.#dispatcher.start()
     this.#sweeper.start()
     this.#deadLetterer.start()
@@ -316,6 +317,7 @@ export class Broker implements Port {
 
   announce(channel: string, data: Uint8Array): void {
     this.#announcer.announce(channel, data)
+    this.#engine.shared?.broadcast(channel, data)
   }
 
   listen(channel: string, heard: (data: Uint8Array) => void): () => void {

@@ -43,8 +43,9 @@ export class Catalog {
   readonly #policies = new Map<string, QueuePolicy>()
   /** Of the queues that may go by themselves. */
   readonly #lifetimes = new Map<string, QueueLifetime>()
-  readonly #exchanges = new Exchanges()
+  #exchanges = new Exchanges()
   #nextOrder = 1
+  #rereads = false
   /** What a change reads must still stand when it is committed: what may take something away runs alone. */
   readonly #order = new ChangeOrder()
 
@@ -53,21 +54,47 @@ export class Catalog {
   }
 
   async load(): Promise<void> {
-    for (const { queue, policy, lifetime } of await this.#engine.measure()) {
-      this.#policies.set(queue, policy)
-      if (lifetime.kind !== 'durable') this.#lifetimes.set(queue, lifetime)
-    }
+    await this.#read()
+    await this.#convertTopics()
+    await this.#forgetOrphans()
+    this.#engine.shared?.watchCatalog(() => this.#changedElsewhere())
+  }
+
+  async #read(): Promise<void> {
+    const queues = this.#engine.shared?.queues() ?? (await this.#engine.measure())
+    const exchanges = new Exchanges()
     for await (const { key, value } of this.#records(EXCHANGE_PREFIX)) {
       const name = key.slice(EXCHANGE_PREFIX.length)
-      this.#exchanges.put(new ExchangeTable(name, decodeSettings(value)))
+      exchanges.put(new ExchangeTable(name, decodeSettings(value)))
     }
     const bindings: OrderedBinding[] = []
     for await (const { key, value } of this.#records(BINDING_PREFIX)) bindings.push(decodeBinding(key, value))
     bindings.sort((a, b) => a.order - b.order)
-    for (const { binding } of bindings) this.#exchanges.bind(binding)
+    // One whose exchange went between the two scans goes with the next reading.
+    for (const { binding } of bindings) if (exchanges.get(binding.exchange) !== undefined) exchanges.bind(binding)
+    this.#policies.clear()
+    this.#lifetimes.clear()
+    for (const { queue, policy, lifetime } of queues) {
+      this.#policies.set(queue, policy)
+      if (lifetime.kind !== 'durable') this.#lifetimes.set(queue, lifetime)
+    }
+    this.#exchanges = exchanges
     this.#nextOrder = (bindings.at(-1)?.order ?? 0) + 1
-    await this.#convertTopics()
-    await this.#forgetOrphans()
+  }
+
+  /** Another process changed what is known here: it is read anew, after the changes of this one; once for all that come meanwhile. */
+  #changedElsewhere(): void {
+    if (this.#rereads) return
+    this.#rereads = true
+    this.#order
+      .alone(async () => {
+        this.#rereads = false
+        await this.#read()
+      })
+      .catch(() => {
+        // The store has stopped, or is away; the next change, or the next start, reads again.
+        this.#rereads = false
+      })
   }
 
   async *#records(prefix: string): AsyncGenerator<{ readonly key: string; readonly value: Uint8Array }> {
@@ -293,7 +320,7 @@ export class Catalog {
   /** One unit: the ops, and the records that go with them. Answers the outcomes of the ops; a record that differs is `aborted`. */
   async #commit(attempted: string, ops: readonly Op[], records: readonly RecordStep[] = []): Promise<Outcome[]> {
     const writes = records.map((record): Op => ({ ...record, kind: 'record', required: true }))
-    const [outcomes = []] = await this.#engine.commit([{ ops: [...ops, ...writes] }])
+    const [outcomes = []] = await this.#engine.commit([{ ops: [...ops, ...writes], catalog: true }])
     const differs = outcomes.findIndex(({ kind }, i) => kind === 'mismatch' && i >= ops.length)
     if (differs >= 0) {
       const record = records[differs - ops.length]

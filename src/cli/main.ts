@@ -16,6 +16,7 @@ import { exchangeCommand, topicCommand } from './commands/exchange.ts'
 import { healthCommand } from './commands/health.ts'
 import { importCommand } from './commands/import.ts'
 import { messageCommand } from './commands/message.ts'
+import { migrateCommand } from './commands/migrate.ts'
 import { moveCommand } from './commands/move.ts'
 import { queueCommand } from './commands/queue.ts'
 import { scheduleCommand } from './commands/schedule.ts'
@@ -57,6 +58,7 @@ const program = new Command('spindle')
   .addCommand(importCommand())
   .addCommand(moveCommand())
   .addCommand(doctorCommand())
+  .addCommand(migrateCommand())
   .addCommand(exchangeCommand())
   .addCommand(topicCommand())
   .addCommand(taskCommand())

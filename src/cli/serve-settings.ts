@@ -13,6 +13,7 @@ import { UsageError } from './usage.ts'
 export interface ServeFlags {
   readonly config?: string
   readonly data?: string
+  readonly engine?: string
   readonly host?: string
   readonly port?: readonly string[]
   readonly amqpPort?: string
@@ -39,14 +40,20 @@ export async function serveSettings(flags: ServeFlags, environment: Environment)
   const file = flags.config ?? environment['SPINDLE_CONFIG'] ?? CONFIG_NAMES.find((name) => existsSync(name))
   try {
     const layers = [flagLayer(flags), environmentLayer(environment), file === undefined ? {} : await fileLayer(file)]
-    return await settingsOf(layers, flags.initAdmin ?? isYes(environment, 'SPINDLE_INIT_ADMIN') ?? false)
+    return await settingsOf(layers, {
+      initAdmin: flags.initAdmin ?? isYes(environment, 'SPINDLE_INIT_ADMIN') ?? false,
+      databaseUrl: environment['DATABASE_URL'],
+    })
   } catch (fault) {
     if (fault instanceof SpindleError && fault.code === 'invalid-argument') throw new UsageError(fault.attempted)
     throw fault
   }
 }
 
-async function settingsOf(layers: readonly CheckedConfig[], initAdmin: boolean): Promise<ServeSettings> {
+async function settingsOf(
+  layers: readonly CheckedConfig[],
+  { initAdmin, databaseUrl }: { readonly initAdmin: boolean; readonly databaseUrl: string | undefined },
+): Promise<ServeSettings> {
   const first = <K extends keyof CheckedConfig>(field: K): CheckedConfig[K] | undefined =>
     layers.find((layer) => layer[field] !== undefined)?.[field]
   const defaults = defaultServeSettings
@@ -57,7 +64,7 @@ async function settingsOf(layers: readonly CheckedConfig[], initAdmin: boolean):
     ([, value]) => value !== undefined,
   )
   return {
-    data: first('data') ?? defaults.data,
+    data: storeOf(layers, databaseUrl) ?? defaults.data,
     host: first('host') ?? defaults.host,
     ports: typeof port === 'number' ? [port] : port,
     amqpPort: numberOrOff(first('amqpPort'), defaults.amqpPort),
@@ -75,12 +82,26 @@ async function settingsOf(layers: readonly CheckedConfig[], initAdmin: boolean):
   }
 }
 
+/** The first layer that names a store says which: a folder, or a database. */
+function storeOf(layers: readonly CheckedConfig[], databaseUrl: string | undefined): string | undefined {
+  const layer = layers.find(({ data, engine }) => data !== undefined || engine !== undefined)
+  if (layer?.engine === undefined) return layer?.data
+  if (layer.data !== undefined) throw new UsageError('--data and --engine name two stores; give one of them')
+  if (layer.engine === 'postgres' || layer.engine === 'postgresql') {
+    if (databaseUrl !== undefined && databaseUrl !== '') return databaseUrl
+    throw new UsageError('--engine postgres takes its URL from DATABASE_URL, which is not set')
+  }
+  if (/^postgres(ql)?:\/\//.test(layer.engine)) return layer.engine
+  throw new UsageError('--engine must be postgres://… or postgres; a folder is named by --data')
+}
+
 function flagLayer(flags: ServeFlags): CheckedConfig {
   const { port, amqpPort, managementPort, tlsCert, tlsKey, tlsClientCa, tlsClients } = flags
   const { allowHost, allowOrigin, insecure } = flags
-  const { data, host, awsRegion, awsAccount, awsLimits } = flags
+  const { data, engine, host, awsRegion, awsAccount, awsLimits } = flags
   return layerOf('flags', {
     data,
+    engine,
     host,
     port: port?.map(portNumber),
     amqpPort: portNumber(amqpPort),
@@ -97,6 +118,7 @@ function environmentLayer(environment: Environment): CheckedConfig {
   const of = (name: string): string | undefined => (environment[name] === '' ? undefined : environment[name])
   return layerOf('SPINDLE_* variables', {
     data: of('SPINDLE_DATA'),
+    engine: of('SPINDLE_ENGINE'),
     host: of('SPINDLE_HOST'),
     port: (of('SPINDLE_PORT') ?? of('PORT'))?.split(',').map(portNumber),
     amqpPort: portNumber(of('SPINDLE_AMQP_PORT')),

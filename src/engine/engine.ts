@@ -49,6 +49,8 @@ export interface Engine {
   readonly capabilities: Capabilities
   /** Only of an engine that decides in the turn of the call; see `DirectEngine`. */
   readonly direct?: DirectEngine
+  /** Only of an engine whose store other processes change, too. */
+  readonly shared?: SharedStore
 
   /**
    * Recovers and starts. After it resolves, every message, attempt, delay, record and queue that was durable is
@@ -125,6 +127,18 @@ export interface DirectEngine {
   kept<T>(value: T): Promise<T>
 }
 
+/** The other processes of a store. Everything here is a hint: heard within milliseconds as a rule, and made up for by `tick` where it was lost. */
+export interface SharedStore {
+  /** Every queue as this process knows it. */
+  queues(): Iterable<Pick<QueueMeasure, 'queue' | 'policy' | 'lifetime'>>
+  /** Tells `listener` after another process made, changed or dropped a queue, or committed a unit with `catalog`. Returns the end. */
+  watchCatalog(listener: () => void): () => void
+  /** To every other process that has the store open now; not stored. Up to 4 KiB; longer ones are dropped. */
+  broadcast(channel: string, data: Uint8Array): void
+  /** Hears what other processes broadcast. Returns the end. */
+  hear(listener: (channel: string, data: Uint8Array) => void): () => void
+}
+
 /** Life of a holder that was never renewed, or not since a reopen, milliseconds. */
 export const HOLDER_TTL_MS_DEFAULT = 10_000
 
@@ -150,6 +164,8 @@ export interface Unit {
   readonly ops: readonly Op[]
   /** Lets a unit that only writes records or settles resolve before the sync. Ignored when a durable queue gets an append. Default false. */
   readonly relaxed?: boolean
+  /** It writes records that every process of the store keeps in memory: the others are told (`SharedStore.watchCatalog`). Default false. */
+  readonly catalog?: boolean
 }
 
 export type SimpleOp = AppendOp | SettleOp | RecordOp | PutQueueOp | DropQueueOp | PurgeOp

@@ -25,6 +25,8 @@ import { validateName, validatePolicy } from '../model/validate.ts'
 export interface SpindleConfig {
   /** Data folder, or `memory:`. Default `./data`. */
   readonly data?: string
+  /** `postgres://…`, in the place of a data folder; or `postgres`, for the URL in DATABASE_URL. */
+  readonly engine?: string
   /** Default 127.0.0.1. */
   readonly host?: string
   /** Of HTTP: SQS, SNS, admin API, metrics. Default 4566. */
@@ -272,4 +274,5 @@ const config: Check<CheckedConfig> = optionalFields<CheckedConfig>({
   ),
   bindings: listOf(binding, DECLARED_MAX),
   users: namesOf(user, 10_000),
+  engine: text,
 })

@@ -6,8 +6,10 @@ import type { Random } from '../runtime/random.ts'
 import type { TlsSettings } from './certificates.ts'
 import type { Declarations } from './config.ts'
 
+export { withoutPassword } from '../engine/postgres/url.ts'
+
 export interface ServeSettings {
-  /** `memory:`, `file:PATH` or a folder. */
+  /** `memory:`, `file:PATH`, a folder, or `postgres://…`. */
   readonly data: string
   readonly host: string
   /** Of HTTP; 0 is any that is free. */

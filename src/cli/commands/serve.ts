@@ -4,6 +4,7 @@ import { Command, Option } from 'commander'
 import { systemClock } from '../../runtime/clock.ts'
 import { systemRandom } from '../../runtime/random.ts'
 import type { Server } from '../../server/serve.ts'
+import { withoutPassword } from '../../server/settings.ts'
 import { packageVersion } from '../../server/version.ts'
 import { EXIT_CODES, type StopSignal } from '../../tasks/signals.ts'
 import { LOG_FORMATS, type LogFormat, logOf, sayer } from '../console-log.ts'
@@ -26,6 +27,7 @@ A flag goes before a variable, a variable before the file.
 
 Examples:
   spindle serve
+  spindle serve --engine postgres://spindle@db/app
   spindle serve --data /var/lib/spindle --port 4566 --port 9324 --amqp-port off
   spindle serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem --init-admin
 
@@ -34,8 +36,11 @@ The first SIGTERM or SIGINT stops accepting, answers waits and finishes requests
 export function serveCommand(): Command {
   return new Command('serve')
     .summary('run a broker for SQS, SNS and AMQP clients')
-    .description('Serves a data folder to SQS, SNS and AMQP clients, until SIGTERM or SIGINT.')
+    .description(
+      'Serves a data folder, or a PostgreSQL that several brokers share, to SQS, SNS and AMQP clients, until SIGTERM or SIGINT.',
+    )
     .option('--data <dir>', 'data folder, or memory: (default: ./data)')
+    .option('--engine <url>', 'postgres://… in the place of a folder; or postgres, with the URL in DATABASE_URL')
     .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
     .option('--port <port>', 'HTTP: SQS, SNS, admin API, metrics; may be repeated (default: 4566)', collect)
     .option('--amqp-port <port>', "AMQP 0-9-1, or 'off' (default: 5672)")
@@ -95,7 +100,7 @@ async function serve({ logFormat = 'text', ...flags }: ServeFlags & { logFormat?
 
 function announce({ listening, exposure, adminToken, users }: Server, data: string, say: (line: string) => void): void {
   for (const { kind, url } of listening) say(`${SERVED[kind]} on ${url}`)
-  say(`data in ${data}`)
+  say(`data in ${withoutPassword(data)}`)
   if (exposure.kind === 'open') say(exposure.notice)
   if (!users.configured() && listening.some(({ kind }) => kind !== 'http')) say(GUEST)
   if (exposure.kind === 'insecure') process.stderr.write(`${red(exposure.warning)}\n`)

@@ -8,10 +8,9 @@ import type { Transaction } from './transaction.ts'
 
 export class Catalog {
   #version = 0
-  #byName = new Map<string, Queue>()
-  #byId = new Map<number, Queue>()
-  /** Told the names of queues that came, changed or went since the last reading. */
-  onChange: (names: readonly string[]) => void = () => {}
+  readonly #byName = new Map<string, Queue>()
+  readonly #byId = new Map<number, Queue>()
+  readonly #listeners = new Set<() => void>()
 
   get version(): number {
     return this.#version
@@ -29,30 +28,55 @@ export class Catalog {
     return this.#byName.values()
   }
 
-  /** `version`: that of the rows, read in the same snapshot. */
+  /** What is new since the version that is known. */
   async read(transaction: Transaction): Promise<void> {
-    const rows = await transaction.rows<QueueRow & { catalog_version: number }>(
-      `select c.version as catalog_version, ${QUEUE_COLUMNS} from spindle.catalog c left join spindle.queue q on true`,
+    const rows = await transaction.rows<QueueRow & { at: number; id: number | null }>(
+      `select c.version as at, x.qid as id, ${QUEUE_COLUMNS} from spindle.catalog c
+       left join spindle.queue x on true left join spindle.queue q on q.qid = x.qid and q.version > $1`,
+      this.#version,
     )
-    const before = this.#byName
-    this.#byName = new Map()
-    this.#byId = new Map()
-    const changed: string[] = []
+    const there = new Set(rows.map(({ id }) => id))
+    for (const { qid } of [...this.#byId.values()]) if (!there.has(qid)) this.#forget(qid)
+    const known = this.#version
     for (const row of rows) {
-      this.#version = row.catalog_version
-      if (row.qid === null) continue
-      const old = before.get(row.name)
-      const queue = old?.qid === row.qid && old.version === row.version ? old : queueOf(row)
-      if (queue !== old) changed.push(row.name)
-      this.#byName.set(queue.name, queue)
-      this.#byId.set(queue.qid, queue)
+      this.#version = row.at
+      if (row.qid !== null) this.#keep(queueOf(row))
     }
-    for (const name of before.keys()) if (!this.#byName.has(name)) changed.push(name)
-    if (changed.length > 0) this.onChange(changed)
+    if (this.#version !== known) for (const listener of this.#listeners) listener()
   }
 
   async refresh(transaction: Transaction): Promise<void> {
     const [row] = await transaction.rows<{ version: number }>('select version from spindle.catalog')
     if (row?.version !== this.#version) await this.read(transaction)
+  }
+
+  /** What a transaction of this broker changed, which had the catalog for itself: nobody else changed it meanwhile. */
+  changed(version: number, queues: Iterable<readonly [number, Queue | undefined]>): void {
+    for (const [qid, queue] of queues) {
+      this.#forget(qid)
+      if (queue !== undefined) this.#keep(queue)
+    }
+    this.#version = version
+  }
+
+  #keep(queue: Queue): void {
+    this.#byName.set(queue.name, queue)
+    this.#byId.set(queue.qid, queue)
+  }
+
+  #forget(qid: number): void {
+    const queue = this.#byId.get(qid)
+    if (queue === undefined) return
+    this.#byId.delete(qid)
+    if (this.#byName.get(queue.name) === queue) this.#byName.delete(queue.name)
+  }
+
+  /** Called after others changed it. Returns the end. */
+  watch(listener: () => void): () => void {
+    const own = (): void => listener()
+    this.#listeners.add(own)
+    return () => {
+      this.#listeners.delete(own)
+    }
   }
 }

@@ -23,6 +23,7 @@ import type {
   Outcome,
   QueueMeasure,
   QueueTotals,
+  SharedStore,
   StoredRecord,
   Unit,
 } from '../engine.ts'
@@ -35,6 +36,7 @@ import { applyDue, cameBetween, findDue, nextDue, tidy } from './due.ts'
 import { bytesOf } from './entry.ts'
 import { Fleet } from './fleet.ts'
 import { flush } from './flush.ts'
+import { Hearers } from './hearers.ts'
 import { Image, keyBytes, keyText } from './image.ts'
 import { LeaseBook } from './lease-book.ts'
 import { checkLease, endHolder, extend, HELD_QUEUES, lease } from './leases.ts'
@@ -84,6 +86,7 @@ const DEFAULTS = { schema: 'spindle', connectionsMax: 10, prepare: true, patienc
 /** Transitions that one transaction applies at most before a verb's own work. */
 const DUE_BUDGET = 10_000
 const TIDY_ROWS = 10_000
+const TIME_EVERY_MS = 10_000
 /** One transaction of purges and floods is large; one of units is bounded, so that others get their turn. */
 const SCAN_MAX = 10_000
 
@@ -110,6 +113,13 @@ interface Wanted {
 
 export class PostgresEngine implements Engine {
   readonly capabilities: Capabilities = { durable: true, callerTransactions: true, clock: 'store' }
+  readonly shared: SharedStore = {
+    queues: () => [...this.#catalog.all()].map(({ name, policy, lifetime }) => ({ queue: name, policy, lifetime })),
+    watchCatalog: (listener) => this.#catalog.watch(listener),
+    broadcast: (channel, data) => this.#fleet?.broadcast(channel, data),
+    hear: (listener) => this.#heard.add(listener),
+  }
+  readonly #heard = new Hearers()
   readonly #parts: PostgresEngineParts
   readonly #options: Required<Omit<PostgresOptions, 'time'>>
   readonly #limits: Limits
@@ -137,6 +147,7 @@ export class PostgresEngine implements Engine {
   /** Watchers were told of every token and lapse until then. */
   #toldMs = 0
   #applying: Promise<void> | undefined
+  #timedAtMs = Number.NEGATIVE_INFINITY
 
   constructor(parts: PostgresEngineParts) {
     const { url, schema } = parseStoreUrl(parts.url)
@@ -147,15 +158,28 @@ export class PostgresEngine implements Engine {
     this.#time = parts.options?.time ?? new DatabaseTime(parts.clock)
   }
 
-  async open(): Promise<void> {
-    if (this.#state !== 'new') throw new SpindleError('closed', 'open a PostgreSQL store a second time')
+  /** Makes or upgrades the schema, in the place of `open`. Resolves to the version it had and has; 0: there was none. */
+  async migrate(): Promise<{ readonly from: number; readonly to: number }> {
+    const database = await this.#connect()
+    try {
+      const { schema } = this.#options
+      return await migrate(database, { schema, random: this.#parts.random })
+    } finally {
+      await database.close()
+    }
+  }
+
+  #connect(): Promise<Database> {
     const { url, clock, random } = this.#parts
     const { schema, connectionsMax, prepare, patienceMs } = this.#options
-    const database = await Database.create({
-      options: { url, schema, connectionsMax, prepare, patienceMs },
-      clock,
-      random,
-    })
+    return Database.create({ options: { url, schema, connectionsMax, prepare, patienceMs }, clock, random })
+  }
+
+  async open(): Promise<void> {
+    if (this.#state !== 'new') throw new SpindleError('closed', 'open a PostgreSQL store a second time')
+    const { random } = this.#parts
+    const { schema } = this.#options
+    const database = await this.#connect()
     try {
       if (this.#options.migrate) await migrate(database, { schema, random })
       else await checkSchema(database, schema)
@@ -213,6 +237,7 @@ export class PostgresEngine implements Engine {
       channel: this.#channel,
       nowMs: () => this.#time.now().monotonicMs,
       hint,
+      heard: (channel, data) => this.#heard.tell(channel, data),
       unsure: () => this.#plain?.forgetFloors(),
     })
     this.#fleet = fleet
@@ -278,6 +303,7 @@ export class PostgresEngine implements Engine {
       const outcomes: Outcome[][] = []
       for (const unit of units) outcomes.push(await applyUnit(image, unit))
       await image.flush()
+      if (changesCatalog(units)) await tellCatalog(transaction)
       // Their COMMIT makes it known; until then nobody here knows whether it happens.
       const told = [...image.hints].flatMap((name) => image.queue(name)?.qid ?? [])
       if (told.length > 0) await transaction.run('select pg_notify(spindle.channel(), $1)', told.join(','))
@@ -459,11 +485,20 @@ export class PostgresEngine implements Engine {
     this.#open()
     const database = this.#opened()
     await this.#fleet?.tick()
+    if (this.#time instanceof DatabaseTime) await this.#keepTime(this.#time)
     await this.#applyDue(budget)
     const nowMs = this.#time.now().monotonicMs
     await database.read('tidy up', (transaction) => tidy(transaction, nowMs, TIDY_ROWS))
     const atMs = this.#dueAtMs
     return { nextDueMs: atMs === Number.POSITIVE_INFINITY ? null : Math.max(0, Math.ceil(atMs - nowMs)) }
+  }
+
+  /** Clocks drift; a server that took over has another one. */
+  async #keepTime(time: DatabaseTime): Promise<void> {
+    const nowMs = this.#parts.clock.monotonicMs()
+    if (nowMs - this.#timedAtMs < TIME_EVERY_MS) return
+    this.#timedAtMs = nowMs
+    await this.#opened().read('read the clock', (transaction) => measureTime(time, transaction))
   }
 
   watch(listener: (queue: string) => void): () => void {
@@ -538,13 +573,13 @@ export class PostgresEngine implements Engine {
   /** Runs `run` on the locked queues, in a transaction, as often as it takes; what it changed is known here once it is committed. */
   async #work<T>(attempted: string, wanted: Wanted, run: (image: Image) => Promise<T>): Promise<T> {
     const database = this.#opened()
-    const { answer, image } = await database.transaction(attempted, async (transaction) => {
+    const { answer, image, version } = await database.transaction(attempted, async (transaction) => {
       const image = await this.#enter(transaction, wanted)
       const answer = await run(image)
       await image.flush()
-      return { answer, image }
+      return { answer, image, version: wanted.alone === true ? await tellCatalog(transaction) : undefined }
     })
-    if (wanted.alone === true) await database.read(attempted, (transaction) => this.#catalog.refresh(transaction))
+    if (version !== undefined) this.#catalog.changed(version, image.queues.all())
     this.#learn(image)
     return answer
   }
@@ -650,6 +685,12 @@ interface RecordRow {
 
 function recordOf({ key, value, version }: RecordRow): StoredRecord {
   return { key: keyText(key), value: bytesOf(value), version }
+}
+
+async function tellCatalog(transaction: Transaction): Promise<number> {
+  const [row] = await transaction.rows<{ version: number }>('select spindle.tell_catalog() as version')
+  if (row === undefined) throw new Error('invariant: a select without a row')
+  return row.version
 }
 
 async function measureTime(time: DatabaseTime, transaction: Transaction): Promise<void> {

@@ -21,6 +21,9 @@ const BEAT_MS = 3_000
 /** A queue asks for a word at most so often, ms: each NOTIFY takes a lock that all commits of the cluster share. */
 const ARM_MS = 50
 
+/** A notification holds 8,000 bytes, and base64 adds a third. */
+const BROADCAST_BYTES_MAX = 4_096
+
 export interface FleetParts {
   readonly database: Database
   readonly catalog: Catalog
@@ -32,6 +35,7 @@ export interface FleetParts {
   readonly channel: string
   readonly nowMs: () => number
   readonly hint: (queues: readonly string[]) => void
+  readonly heard: (channel: string, data: Uint8Array) => void
   /** What is known of the store may be old: somebody died, or words were missed. */
   readonly unsure: () => void
 }
@@ -145,13 +149,14 @@ export class Fleet {
     database
       .session()
       .then(async (session) => {
-        session.on('notification', ({ payload }) => this.#told((payload ?? '').split(',').map(Number)))
+        session.on('notification', ({ payload = '' }) => this.#notified(payload))
         session.on('end', () => {
           this.#session = undefined
         })
         await session.query({ text: `listen "${channel}"` })
         if (this.#closed) return session.end()
         this.#session = session
+        await database.read('read the catalog', (transaction) => this.#parts.catalog.refresh(transaction))
         // Words may have been missed while nobody listened.
         unsure()
       })
@@ -161,6 +166,30 @@ export class Fleet {
       .finally(() => {
         this.#connecting = false
       })
+  }
+
+  /** `catalog`; `+EPOCH CHANNEL BASE64`, a broadcast; or the numbers of queues. */
+  #notified(payload: string): void {
+    const { database, catalog, tokens, heard } = this.#parts
+    if (payload === 'catalog') {
+      database.read('read the catalog', (transaction) => catalog.refresh(transaction)).catch(() => {})
+      return
+    }
+    if (!payload.startsWith('+')) {
+      this.#told(payload.split(',').map(Number))
+      return
+    }
+    const [epoch, channel = '', data = ''] = payload.slice(1).split(' ')
+    if (Number(epoch) !== tokens.epoch) heard(decodeURIComponent(channel), new Uint8Array(Buffer.from(data, 'base64')))
+  }
+
+  broadcast(channel: string, data: Uint8Array): void {
+    if (this.#others === 0 || data.length > BROADCAST_BYTES_MAX) return
+    const { database, tokens } = this.#parts
+    const payload = `+${tokens.epoch} ${encodeURIComponent(channel)} ${Buffer.from(data).toString('base64')}`
+    database
+      .read('tell the others', (transaction) => transaction.run('select pg_notify(spindle.channel(), $1)', payload))
+      .catch(() => {})
   }
 
   #told(qids: readonly number[]): void {

@@ -14,13 +14,16 @@ export const SCHEMA_VERSION = migrations.length
  * Runs the steps that are missing, each once, whoever else starts at the same time. Without `create` privileges it only checks.
  * Rejects `schema-newer`, `schema-older`, `privilege-missing`.
  */
-export async function migrate(database: Database, parts: { schema: string; random: Random }): Promise<void> {
+export async function migrate(
+  database: Database,
+  parts: { schema: string; random: Random },
+): Promise<{ from: number; to: number }> {
   const { schema, random } = parts
   const attempted = `prepare schema ${schema}`
   const there = await database.read(attempted, versionOf)
-  if (there === SCHEMA_VERSION) return
+  if (there === SCHEMA_VERSION) return { from: there, to: there }
   if (there > SCHEMA_VERSION) throw newer(database, schema, there)
-  await database.transaction(attempted, async (transaction) => {
+  return database.transaction(attempted, async (transaction) => {
     await transaction.run("select pg_advisory_xact_lock(hashtextextended('spindle ' || $1, 0))", schema)
     await transaction.script(`create schema if not exists ${quoted(schema)}`)
     await transaction.script(
@@ -33,6 +36,7 @@ export async function migrate(database: Database, parts: { schema: string; rando
       await transaction.run('insert into spindle.migration (version) values ($1)', version)
     }
     if (from === 0) await transaction.run('insert into spindle.catalog (tag) values ($1)', random.bytes(TAG_BYTES))
+    return { from, to: SCHEMA_VERSION }
   })
 }
 

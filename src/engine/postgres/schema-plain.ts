@@ -77,6 +77,16 @@ create function spindle.channel() returns text language sql stable as $$
   select 'spindle:' || encode(c.tag, 'hex') from spindle.catalog c
 $$;
 
+create function spindle.tell_catalog() returns bigint language plpgsql as $$
+declare
+  at bigint;
+begin
+  update spindle.catalog c set version = c.version + 1 returning c.version into at;
+  perform pg_notify(spindle.channel(), 'catalog');
+  return at;
+end
+$$;
+
 create function spindle.wake(qids int[], own_epoch bigint) returns void
 language plpgsql as $$
 declare

@@ -349,7 +349,8 @@ export function namedBy(units: readonly Unit[]): { readonly names: Set<string>; 
 
 /** Does any of them make, change or drop a queue? Then nobody else may decide by the catalog meanwhile. */
 export function changesCatalog(units: readonly Unit[]): boolean {
-  return units.some(({ ops }) =>
-    ops.flatMap(withReached).some(({ kind }) => kind === 'putQueue' || kind === 'dropQueue'),
+  return units.some(
+    ({ ops, catalog = false }) =>
+      catalog || ops.flatMap(withReached).some(({ kind }) => kind === 'putQueue' || kind === 'dropQueue'),
   )
 }
