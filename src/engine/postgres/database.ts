@@ -63,6 +63,8 @@ export class Database {
     })
     // A session that dies while it is idle is no concern of a call; the pool drops it.
     this.#pool.on('error', () => {})
+    // Nor is one that dies between two statements of a call: the next statement says so. Without a listener the process would end.
+    this.#pool.on('connect', (connection) => connection.on('error', () => {}))
     const types = typeParsers(parts.driver)
     this.statements = new Statements({ schema, prepare, types })
     // Names on a session of the caller's could meet theirs, or those of another store.
@@ -94,6 +96,20 @@ export class Database {
   /** One statement, without a transaction around it. Repeated while the server is away: only for what may run twice. */
   read<T>(attempted: string, run: (transaction: Transaction) => Promise<T>): Promise<T> {
     return this.#patiently(attempted, (connection) => run(new Transaction(connection, this.statements)))
+  }
+
+  /** One statement, tried once: its fault is the server's own. */
+  async attempt<T>(attempted: string, run: (transaction: Transaction) => Promise<T>): Promise<T> {
+    if (this.#closed) throw new SpindleError('closed', attempted)
+    const connection = await this.#pool.connect()
+    try {
+      const answer = await run(new Transaction(connection, this.statements))
+      connection.release()
+      return answer
+    } catch (fault) {
+      connection.release(true)
+      throw fault
+    }
   }
 
   /**

@@ -42,6 +42,7 @@ export interface SingleConnection extends Connection {
 export interface Pool {
   connect(): Promise<PooledConnection>
   end(): Promise<void>
+  on(event: 'connect', connected: (connection: Connection) => void): unknown
   on(event: 'error', failed: (fault: Error) => void): unknown
 }
 

@@ -46,6 +46,7 @@ import { nextDeadline } from './next-deadline.ts'
 import { PlainWay } from './plain.ts'
 import { type Queue, targetsOf } from './queue.ts'
 import { parseReceipt } from './receipts.ts'
+import { Slots } from './slots.ts'
 import { DatabaseTime, type StoreTime } from './store-time.ts'
 import { Tokens } from './tokens.ts'
 import type { Transaction } from './transaction.ts'
@@ -78,11 +79,20 @@ export interface PostgresOptions {
   readonly patienceMs?: number
   /** Make or upgrade the schema when it opens. Default true; false: only check it. */
   readonly migrate?: boolean
+  /** A partition of bodies is left for another one at this size, bytes. Default 64 MiB. */
+  readonly slotBytes?: number
   /** For tests: in the place of the database's clock. */
   readonly time?: StoreTime
 }
 
-const DEFAULTS = { schema: 'spindle', connectionsMax: 10, prepare: true, patienceMs: 30_000, migrate: true }
+const DEFAULTS = {
+  schema: 'spindle',
+  connectionsMax: 10,
+  prepare: true,
+  patienceMs: 30_000,
+  migrate: true,
+  slotBytes: 64 * 1_048_576,
+}
 /** Transitions that one transaction applies at most before a verb's own work. */
 const DUE_BUDGET = 10_000
 const TIDY_ROWS = 10_000
@@ -133,6 +143,7 @@ export class PostgresEngine implements Engine {
   #tokens: Tokens | undefined
   #plain: PlainWay | undefined
   #fleet: Fleet | undefined
+  #slots: Slots | undefined
   readonly #works = new Batcher<Work, unknown>({
     run: (works) => this.#runAll(works),
     weigh: ({ weight }) => weight,
@@ -196,11 +207,9 @@ export class PostgresEngine implements Engine {
   }
 
   async #begin(database: Database): Promise<void> {
-    const { schema } = this.#options
     await database.read(`open ${database.label}`, async (transaction) => {
       const [row] = await transaction.rows<{ tag: Buffer; class: number; epoch: number }>(
-        `select c.tag, hashtext('spindle ' || $1::text) as class, nextval('spindle.epoch_seq') as epoch from spindle.catalog c`,
-        schema,
+        `select c.tag, spindle.lock_class() as class, nextval('spindle.epoch_seq') as epoch from spindle.catalog c`,
       )
       if (row === undefined) throw new Error('invariant: a store without a catalog')
       this.#tagBytes = bytesOf(row.tag)
@@ -241,6 +250,12 @@ export class PostgresEngine implements Engine {
       unsure: () => this.#plain?.forgetFloors(),
     })
     this.#fleet = fleet
+    this.#slots = new Slots({
+      database,
+      lockClass: this.#lockClass,
+      slotBytes: this.#options.slotBytes,
+      nowMs: () => this.#time.now().monotonicMs,
+    })
     this.#plain = new PlainWay({
       database,
       catalog,
@@ -485,12 +500,18 @@ export class PostgresEngine implements Engine {
     this.#open()
     const database = this.#opened()
     await this.#fleet?.tick()
+    await this.#slots?.tick()
     if (this.#time instanceof DatabaseTime) await this.#keepTime(this.#time)
     await this.#applyDue(budget)
     const nowMs = this.#time.now().monotonicMs
     await database.read('tidy up', (transaction) => tidy(transaction, nowMs, TIDY_ROWS))
     const atMs = this.#dueAtMs
     return { nextDueMs: atMs === Number.POSITIVE_INFINITY ? null : Math.max(0, Math.ceil(atMs - nowMs)) }
+  }
+
+  /** Reclaims bodies now, as a tick does every few seconds; for tests and soaks. */
+  async turnSlots(): Promise<void> {
+    await this.#slots?.turn()
   }
 
   /** Clocks drift; a server that took over has another one. */

@@ -16,9 +16,11 @@
  */
 
 import { PLAIN_FUNCTIONS } from './schema-plain.ts'
+import { SEND_FUNCTIONS } from './schema-send.ts'
+import { SLOT_FUNCTIONS } from './schema-slots.ts'
 
 /** Partitions of `body`. One is written at a time; the others wait to be emptied. */
-export const SLOTS = 8
+export const SLOTS = 16
 
 const ENTRY = `
   qid int not null,
@@ -56,7 +58,8 @@ create table spindle.catalog (
   one boolean primary key default true check (one),
   tag bytea not null,
   version bigint not null default 1,
-  slot smallint not null default 0
+  slot smallint not null default 0,
+  rotated float8 not null default 0
 );
 create sequence spindle.seq;
 create sequence spindle.epoch_seq;
@@ -346,7 +349,9 @@ $$;
 `
 
 /** Names `spindle.` throughout; the schema's own name takes its place. */
-export const migrations: readonly string[] = [`${tables}\n${flush}\n${regroup}\n${enter}\n${PLAIN_FUNCTIONS}`]
+export const migrations: readonly string[] = [
+  `${tables}\n${flush}\n${regroup}\n${enter}\n${PLAIN_FUNCTIONS}\n${SLOT_FUNCTIONS}\n${SEND_FUNCTIONS}`,
+]
 
 /** An identifier in double quotes, as SQL reads it. */
 export function quoted(identifier: string): string {
