@@ -126,7 +126,9 @@ async function main(job: PostgresJob): Promise<void> {
     Array.from({ length: job.lanes }, async () => {
       while (performance.now() < endMs) {
         const beganMs = performance.now()
-        acked += await round()
+        // Apart: `acked += await …` would read it before the wait, and lanes would overwrite each other.
+        const done = await round()
+        acked += done
         roundsMs.push(performance.now() - beganMs)
       }
     }),

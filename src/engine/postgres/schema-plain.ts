@@ -26,7 +26,7 @@ const append = `
 create function spindle.append_plain(lock_class int, qids int[], versions bigint[], firsts int[], heads bytea[], bodies bytea[],
   e_qid int[], e_rank smallint[], e_content int[], e_bytes int[], e_gid text[], e_dedup text[], e_expires float8[], e_due float8[],
   now_wall float8, own_epoch bigint, late boolean) returns bigint[]
-language plpgsql set enable_seqscan = off set jit = off set lock_timeout = '10s' as $$
+language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set lock_timeout = '10s' as $$
 #variable_conflict use_column
 declare
   nums bigint[];
@@ -110,7 +110,7 @@ create function spindle.claim_plain(lock_class int, queue int, known bigint, f_r
   ends float8, by_holder text, with_token bigint, holder_ends float8, now_ms float8, now_wall float8, arms bigint)
 returns table (oldest bigint, next bigint, rank smallint, ord bigint, id bigint, slot smallint, content bigint, bytes int, enqueued float8,
   attempts int, deliveries int, expires float8, first_leased float8, gid text, dedup text, history text, note bytea, head bytea, body bytea)
-language plpgsql set enable_seqscan = off set jit = off set lock_timeout = '10s' as $$
+language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set lock_timeout = '10s' as $$
 #variable_conflict use_column
 declare
   ranks smallint[];
@@ -181,15 +181,17 @@ $$;
 const ack = `
 create function spindle.ack_plain(lock_class int, qids int[], versions bigint[], a_qid int[], a_id bigint[], a_token bigint[], a_late boolean[])
 returns bigint[]
-language plpgsql set enable_seqscan = off set jit = off set lock_timeout = '10s' as $$
+language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set lock_timeout = '10s' as $$
 #variable_conflict use_column
 declare
   settled bigint[];
 begin
   if not spindle.admit(lock_class, qids, versions) then return null; end if;
   with d as (
-    delete from spindle.live l using unnest(a_qid, a_id, a_token, a_late) a(qid, id, token, late)
-    where l.id = a.id and l.qid = a.qid and l.token = a.token and (l.state = 1 or a.late)
+    delete from spindle.live l where l.ctid = any(array(
+      select x.at from unnest(a_qid, a_id, a_token, a_late) a(qid, id, token, late) cross join lateral (
+        select e.ctid as at from spindle.live e
+        where e.id = a.id and e.qid = a.qid and e.token = a.token and (e.state = 1 or a.late) for update limit 1) x))
     returning l.id, l.qid, l.dedup
   ), freed as (
     delete from spindle.dedup k using d where d.dedup is not null and k.qid = d.qid and k.key = d.dedup and k.id = d.id and k.until is null
@@ -201,7 +203,7 @@ $$;
 
 create function spindle.extend_plain(lock_class int, qids int[], versions bigint[], a_qid int[], a_id bigint[], a_token bigint[],
   ends float8, now_ms float8) returns bigint[]
-language plpgsql set enable_seqscan = off set jit = off set lock_timeout = '10s' as $$
+language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set lock_timeout = '10s' as $$
 #variable_conflict use_column
 declare
   extended bigint[];
