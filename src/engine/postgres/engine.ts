@@ -268,6 +268,7 @@ export class PostgresEngine implements Engine {
       nextToken: () => tokens.next(),
       count: (qid, total, by) => this.#count(qid, total, by),
       arms: fleet.arms,
+      lostTrack: fleet.lostTrack,
       due: (atMs) => {
         this.#dueAtMs = Math.min(this.#dueAtMs, atMs)
       },

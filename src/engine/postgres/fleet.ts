@@ -51,6 +51,7 @@ export class Fleet {
   /** When each queue that waits last asked for a word. */
   readonly #armed = new Map<number, number>()
   #epochs: number[]
+  #lostTrack = false
 
   constructor(parts: FleetParts) {
     this.#parts = parts
@@ -71,9 +72,18 @@ export class Fleet {
     return tokens.epoch
   }
 
+  /** A claim may have been granted without an answer: the ends of this broker's own leases are looked up at the next tick. */
+  readonly lostTrack = (): void => {
+    this.#lostTrack = true
+  }
+
   async tick(): Promise<void> {
     const { clock, database } = this.#parts
     this.#listen()
+    if (this.#lostTrack) {
+      this.#lostTrack = false
+      await this.#adopt(this.#epochs)
+    }
     if (clock.monotonicMs() - this.#beatAtMs >= BEAT_MS) await this.#beat()
     if (this.#others > 0 && this.#armed.size > 0) {
       const qids = [...this.#armed.keys()]

@@ -34,6 +34,8 @@ export interface PlainParts {
   readonly count: (qid: number, total: keyof QueueTotals, by: number) => void
   /** Should a claim that finds nothing ask other brokers for a word? Then as which epoch. */
   readonly arms: (queue: Queue) => number | null
+  /** A claim failed, and may have been granted all the same. */
+  readonly lostTrack: () => void
   /** Something becomes due then. */
   readonly due: (atMs: number) => void
   readonly hint: (queues: Iterable<string>) => void
@@ -388,6 +390,7 @@ export class PlainWay {
       )
       .catch((fault: unknown) => {
         floors.reset()
+        this.#parts.lostTrack()
         throw fault
       })
     const [head, ...claimed] = rows
