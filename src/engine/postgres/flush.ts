@@ -1,7 +1,8 @@
 /** Sends what an image changed, in one statement. */
 import { type Entry, hex, isParked, rowOf } from './entry.ts'
 import { groupRowOf, isForgettable } from './group.ts'
-import { type Image, keyBytes } from './image.ts'
+import type { Image } from './image.ts'
+import { keyBytes } from './image-parts.ts'
 import { paceRowOf } from './queue.ts'
 
 const APPLY = 'select spindle.apply($1::json, $2::bigint[], $3::bytea[], $4::bytea[], $5::smallint, $6::bigint)'

@@ -16,55 +16,26 @@ import {
   nextEvent,
 } from '../../model/lifecycle.ts'
 import type { Limits } from '../../model/limits.ts'
-import type { Content, Death, MessageId } from '../../model/message.ts'
+import type { Content, MessageId } from '../../model/message.ts'
 import { formatId, parseId, type StoreTag } from '../../model/message-id.ts'
 import { lifeUnder } from '../../model/policy.ts'
 import type { QueueTotals } from '../engine.ts'
 import { ENTRY_COLUMNS, type Entry, type EntryRow, entryOf, isLive } from './entry.ts'
 import { GROUP_COLUMNS, type Group, type GroupRow, groupOf, NEW_GROUP } from './group.ts'
+import {
+  type Arrival,
+  type ContentPlace,
+  type DedupKey,
+  dedupKey,
+  groupKey,
+  type KnownRecord,
+  keyBytes,
+  keyText,
+  type Tally,
+} from './image-parts.ts'
 import { KnownRows, UndoLog } from './known-rows.ts'
 import { isGrouped, type Queue } from './queue.ts'
 import type { Transaction } from './transaction.ts'
-
-export interface Arrival {
-  readonly number?: number | undefined
-  readonly content: ContentPlace
-  readonly rank: number
-  readonly groupId: string | undefined
-  readonly dedupId: string | undefined
-  readonly delayMs?: number | undefined
-  readonly ttlMs?: number | undefined
-  readonly history: readonly Death[]
-  readonly note?: Uint8Array | undefined
-}
-
-/** Where a content is, or will be once it is flushed. */
-export interface ContentPlace {
-  readonly slot: number
-  readonly content: number
-  readonly bytes: number
-}
-
-export interface DedupKey {
-  readonly number: number
-  /** undefined: while the message is live. */
-  readonly untilMs: number | undefined
-}
-
-export interface KnownRecord {
-  readonly value: Uint8Array
-  readonly version: number
-}
-
-/** Of live messages: what the caps of a queue count. */
-export interface Tally {
-  delayed: number
-  ready: number
-  leased: number
-  delayedBytes: number
-  readyBytes: number
-  leasedBytes: number
-}
 
 export interface ImageParts {
   readonly transaction: Transaction
@@ -532,21 +503,4 @@ function inLine(entry: Entry | undefined): number {
 
 function inLease(entry: Entry | undefined): number {
   return entry?.life.state.kind === 'leased' ? 1 : 0
-}
-
-export function groupKey(qid: number, groupId: string): string {
-  return `${qid}:${groupId}`
-}
-
-export function dedupKey(qid: number, key: string): string {
-  return `${qid}:${key}`
-}
-
-/** Big-endian UTF-16, so that the server sorts keys as JavaScript does. */
-export function keyBytes(key: string): Buffer {
-  return Buffer.from(key, 'utf16le').swap16()
-}
-
-export function keyText(bytes: Buffer): string {
-  return Buffer.from(bytes).swap16().toString('utf16le')
 }

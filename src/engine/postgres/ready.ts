@@ -6,7 +6,8 @@ import { nextTokenMs, type RatePolicy, spendTokens, tokensAt } from '../../model
 import type { LeaseRequest } from '../engine.ts'
 import { byPlace, ENTRY_COLUMNS, type Entry, type EntryRow, stateCodes } from './entry.ts'
 import { GROUP_COLUMNS, type Group, type GroupRow, groupOf, NEW_GROUP } from './group.ts'
-import { groupKey, type Image } from './image.ts'
+import type { Image } from './image.ts'
+import { groupKey } from './image-parts.ts'
 import type { Queue } from './queue.ts'
 
 const READY = `e.state = ${stateCodes.ready}`

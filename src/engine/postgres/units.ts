@@ -14,7 +14,8 @@ import {
   type Unit,
 } from '../engine.ts'
 import { ENTRY_COLUMNS, type Entry, type EntryRow, rankOf, stateCodes, stateOf } from './entry.ts'
-import { type ContentPlace, dedupKey, groupKey, type Image } from './image.ts'
+import type { Image } from './image.ts'
+import { type ContentPlace, dedupKey, groupKey } from './image-parts.ts'
 import { isGrouped, type Queue } from './queue.ts'
 import { dropQueue, purge, putQueue } from './queues.ts'
 import { firstReady } from './ready.ts'
