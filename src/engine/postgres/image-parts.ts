@@ -31,16 +31,6 @@ export interface KnownRecord {
   readonly version: number
 }
 
-/** Of live messages: what the caps of a queue count. */
-export interface Tally {
-  delayed: number
-  ready: number
-  leased: number
-  delayedBytes: number
-  readyBytes: number
-  leasedBytes: number
-}
-
 export function groupKey(qid: number, groupId: string): string {
   return `${qid}:${groupId}`
 }

@@ -31,10 +31,11 @@ import {
   type KnownRecord,
   keyBytes,
   keyText,
-  type Tally,
 } from './image-parts.ts'
 import { KnownRows, UndoLog } from './known-rows.ts'
 import { isGrouped, type Queue } from './queue.ts'
+import { Serials } from './serials.ts'
+import { Tallies, type Tally } from './tallies.ts'
 import type { Transaction } from './transaction.ts'
 
 export interface ImageParts {
@@ -55,8 +56,6 @@ export interface NewContent {
   readonly place: ContentPlace
   readonly content: Content
 }
-
-const NUMBERS_AT_ONCE = 8
 
 export class Image {
   readonly transaction: Transaction
@@ -81,9 +80,9 @@ export class Image {
   /** Queues that may have become leasable, or that went; by name. */
   readonly hints = new Set<string>()
   readonly totals = new Map<number, { -readonly [Key in keyof QueueTotals]: number }>()
-  readonly #tallies = new Map<number, Tally>()
-  #numbers: number[] = []
-  #changes: number[] = []
+  readonly #tallies = new Tallies(this.undo)
+  readonly #numbers: Serials
+  readonly #changes: Serials
   /** What time does to a message next, told of each that is put. */
   onDeadline: ((atMs: number, entry: Entry) => void) | undefined
 
@@ -96,6 +95,8 @@ export class Image {
     this.epoch = parts.epoch
     this.nextToken = parts.nextToken
     this.#readQueues = parts.readQueues
+    this.#numbers = new Serials(parts.transaction, 'spindle.seq')
+    this.#changes = new Serials(parts.transaction, 'spindle.change_seq')
     for (const queue of parts.queues) this.knowQueue(queue)
   }
 
@@ -231,46 +232,12 @@ export class Image {
     const known = this.#tallies.get(qid)
     if (known !== undefined) return known
     await this.flush()
-    const [row] = await this.transaction.rows<Tally>(
-      `select count(*) filter (where state = 2) as "delayed", count(*) filter (where state = 0) as "ready",
-         count(*) filter (where state = 1) as "leased",
-         coalesce(sum(bytes) filter (where state = 2), 0)::bigint as "delayedBytes",
-         coalesce(sum(bytes) filter (where state = 0), 0)::bigint as "readyBytes",
-         coalesce(sum(bytes) filter (where state = 1), 0)::bigint as "leasedBytes"
-       from (select state, bytes from spindle.live where qid = $1
-             union all select state, bytes from spindle.parked where qid = $1 and state = 2) e`,
-      qid,
-    )
-    if (row === undefined) throw new Error('invariant: an aggregate without a row')
-    this.#tallies.set(qid, row)
-    return row
+    return this.#tallies.load(this.transaction, qid)
   }
 
   /** Reserves what so many arrivals take, so that they cost one round trip. */
-  async reserveNumbers(count: number): Promise<void> {
-    const missing = count - this.#numbers.length
-    if (missing <= 0) return
-    const rows = await this.transaction.rows<{ n: number }>(
-      "select nextval('spindle.seq') as n from generate_series(1, $1::int)",
-      Math.max(missing, NUMBERS_AT_ONCE),
-    )
-    this.#numbers.push(...rows.map(({ n }) => n))
-  }
-
-  async #number(): Promise<number> {
-    if (this.#numbers.length === 0) await this.reserveNumbers(1)
-    return this.#numbers.shift() as number
-  }
-
-  async #change(): Promise<number> {
-    if (this.#changes.length === 0) {
-      const rows = await this.transaction.rows<{ n: number }>(
-        "select nextval('spindle.change_seq') as n from generate_series(1, $1::int)",
-        NUMBERS_AT_ONCE,
-      )
-      this.#changes.push(...rows.map(({ n }) => n))
-    }
-    return this.#changes.shift() as number
+  reserveNumbers(count: number): Promise<void> {
+    return this.#numbers.reserve(count)
   }
 
   /** Did the store give this number, to a message that may be gone by now? */
@@ -301,7 +268,7 @@ export class Image {
   /** Puts a decision into effect. The answer is the entry as it is then; undefined: it is gone. */
   async enact(entry: Entry, { life, effects }: Extract<Decision, { kind: 'next' }>): Promise<Entry | undefined> {
     const { kind } = life.state
-    const change = kind === 'done' ? await this.#change() : entry.change
+    const change = kind === 'done' ? await this.#changes.next() : entry.change
     const after = kind === 'gone' ? undefined : { ...entry, life, change }
     this.put(entry, after)
     for (const effect of effects) await this.#cause(entry, effect)
@@ -351,7 +318,7 @@ export class Image {
   async placeContent(content: Content): Promise<ContentPlace> {
     const place = {
       slot: this.slot,
-      content: await this.#number(),
+      content: await this.#numbers.next(),
       bytes: content.body.length + content.head.length,
     }
     const before = this.newContents
@@ -364,7 +331,7 @@ export class Image {
 
   /** A new entry at the back of the queue. Whether it may is decided before. */
   async arrive(queue: Queue, arrival: Arrival): Promise<Entry> {
-    const sequence = await this.#number()
+    const sequence = await this.#numbers.next()
     const life = born(
       {
         delayMs: arrival.delayMs ?? queue.policy.delayMs,
@@ -405,7 +372,7 @@ export class Image {
     this.entries.set(number, after)
     const queue = this.queueOf(entry)
     this.#countInGroup(queue, before, after)
-    this.#countInTally(queue.qid, before, after)
+    this.#tallies.put(queue.qid, before, after)
     if (before !== undefined && isLive(before) && !(after !== undefined && isLive(after))) this.#freeDedup(before)
     this.#hint(queue, before, after)
     if (after === undefined || this.onDeadline === undefined) return
@@ -423,23 +390,6 @@ export class Image {
     const leased = group.leased + inLease(after) - inLease(before)
     const touched = { ...group, size, leased }
     this.groups.set(key, size > 0 ? touched : { ...touched, turn: 0, claim: undefined })
-  }
-
-  #countInTally(qid: number, before: Entry | undefined, after: Entry | undefined): void {
-    const tally = this.#tallies.get(qid)
-    if (tally === undefined) return
-    const add = (entry: Entry | undefined, by: number): void => {
-      if (entry === undefined || !isLive(entry)) return
-      const kind = entry.life.state.kind as 'delayed' | 'ready' | 'leased'
-      tally[kind] += by
-      tally[`${kind}Bytes`] += by * entry.bytes
-    }
-    const move = (by: number): void => {
-      add(before, -by)
-      add(after, by)
-    }
-    move(1)
-    this.undo.note(() => move(-1))
   }
 
   #freeDedup({ qid, dedupId, number }: Entry): void {
@@ -487,7 +437,7 @@ export class Image {
     this.entries.forget()
     this.groups.forget()
     this.dedup.forget()
-    this.#tallies.clear()
+    this.#tallies.forget()
   }
 
   /** Set by who writes (flush.ts), so that loading and writing stay two files. */

@@ -4,6 +4,7 @@
  */
 import type { Now } from '../../model/lifecycle.ts'
 import type { Clock } from '../../runtime/clock.ts'
+import type { Transaction } from './transaction.ts'
 
 /** Where the engine reads time. Both readings of the answer are of one instant. */
 export interface StoreTime {
@@ -38,6 +39,17 @@ export class DatabaseTime implements StoreTime {
     if (agrees && tookMs / 2 > this.#uncertaintyMs) return
     this.#offsetMs = offsetMs
     this.#uncertaintyMs = tookMs / 2
+  }
+
+  /** Asks the server that the transaction runs on. */
+  async measureBy(transaction: Transaction): Promise<void> {
+    await this.measure(async () => {
+      const [row] = await transaction.rows<{ ms: number }>(
+        'select extract(epoch from clock_timestamp())::float8 * 1000 as ms',
+      )
+      if (row === undefined) throw new Error('invariant: a select without a row')
+      return row.ms
+    })
   }
 }
 

@@ -10,7 +10,7 @@ import type { Transaction } from './transaction.ts'
 const PAGE_MAX = 1_000
 
 /** What a view needs beside its entry. */
-interface Seen {
+export interface Seen {
   readonly now: Now
   readonly tag: StoreTag
 }
