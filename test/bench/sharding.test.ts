@@ -41,7 +41,8 @@ describe('the simulation of shards', () => {
 })
 
 /** When it fails after a change: `npm run simulate:sharding`. Eight seconds of a core: for the long run. */
-it.skipIf(process.env['SPINDLE_TEST_LONG'] !== '1')('has put its figures into the page (SPINDLE_TEST_LONG)', () => {
+it('has put its figures into the page', ({ skip }) => {
+  if (process.env['SPINDLE_TEST_LONG'] !== '1') skip('eight seconds of a core: only in the long run, npm run test:long')
   const page = readFileSync(new URL('../../docs/decisions/sharding.md', import.meta.url), 'utf8')
   expect(page).toContain(figuresTable())
 })
