@@ -146,8 +146,8 @@ export interface EnqueueOptions {
   readonly debounceMs?: number
   readonly headers?: Readonly<Record<string, string | number | boolean | Uint8Array>>
   /**
-   * When the task ends, POST its final status there as JSON (a retried task of its own). Loopback or public
-   * http(s). Not sent where the store alone judged the end: a lost lease, attempts spent by crashes.
+   * When the task ends, POST its final status there as JSON (a retried task of its own), also where the store judged the end: a lost
+   * lease, attempts spent by crashes. Loopback or public http(s). Not for one that expired before it began.
    */
   readonly webhook?: string
 }
