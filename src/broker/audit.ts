@@ -2,7 +2,7 @@
  * What administrators did, kept with the store: the latest ENTRIES_MAX acts, as a ring of records under `spindle/audit/`, each of which
  * the one that comes ENTRIES_MAX later replaces. Entries are numbered from 1; every process on the store writes into the same ring.
  */
-import { SpindleError } from '../model/errors.ts'
+import { isFault } from '../model/errors.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Port } from './port.ts'
@@ -100,7 +100,7 @@ export class StoredAudit implements Audit {
         await this.#port.transact([{ kind: 'record', key: keyOf(number), value, expect: version }])
         return
       } catch (fault) {
-        const met = fault instanceof SpindleError && fault.code === 'aborted'
+        const met = isFault(fault, 'aborted')
         if (!met || attempt === ATTEMPTS_MAX) throw fault
       }
     }

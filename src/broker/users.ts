@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import { type Grant, type Identity, identityOf, validateGrants, validateTags } from '../model/access.ts'
-import { SpindleError } from '../model/errors.ts'
+import { isFault, SpindleError } from '../model/errors.ts'
 import { validateName } from '../model/validate.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
@@ -299,7 +299,7 @@ export class StoredUsers implements Users {
         await this.#tell()
         return viewOf(after)
       } catch (fault) {
-        const met = fault instanceof SpindleError && fault.code === 'aborted'
+        const met = isFault(fault, 'aborted')
         if (!met || attempt === ATTEMPTS_MAX) throw fault
       }
     }

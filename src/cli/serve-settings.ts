@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { extname, resolve } from 'node:path'
-import { SpindleError } from '../model/errors.ts'
+import { isFault } from '../model/errors.ts'
 import type { TlsFiles, TlsSettings } from '../server/certificates.ts'
 import { type CheckedConfig, checkConfig, type TlsConfig } from '../server/config.ts'
 import { defaultServeSettings, type ServeSettings } from '../server/settings.ts'
@@ -45,7 +45,7 @@ export async function serveSettings(flags: ServeFlags, environment: Environment)
       databaseUrl: environment['DATABASE_URL'],
     })
   } catch (fault) {
-    if (fault instanceof SpindleError && fault.code === 'invalid-argument') throw new UsageError(fault.attempted)
+    if (isFault(fault, 'invalid-argument')) throw new UsageError(fault.attempted)
     throw fault
   }
 }

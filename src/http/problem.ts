@@ -1,5 +1,5 @@
 /** Errors as RFC 9457 `application/problem+json`: what a client can act on, never a stack or a path of the server. */
-import { SpindleError } from '../model/errors.ts'
+import { isUnavailable, SpindleError } from '../model/errors.ts'
 import type { Log } from '../runtime/log.ts'
 import { InvalidInputError } from '../tasks/validation.ts'
 
@@ -41,21 +41,11 @@ export function problemOf(thrown: unknown, log: Log): Problem {
       return busy('Too much is waiting already.')
     case 'disk-full':
       return { status: 507, title: 'There is no room for new tasks.' }
-    case 'closed':
-    case 'poisoned':
-    case 'folder-busy':
-    case 'outcome-unknown':
-    case 'driver-missing':
-    case 'store-unreachable':
-    case 'store-refused':
-    case 'store-failed':
-    case 'store-read-only':
-    case 'privilege-missing':
-    case 'schema-older':
-    case 'schema-newer':
-      log.error('a request found the store unavailable', { fault: thrown })
-      return busy('The store is not available.')
     default:
+      if (code !== undefined && (isUnavailable(code) || code === 'poisoned' || code === 'folder-busy')) {
+        log.error('a request found the store unavailable', { fault: thrown })
+        return busy('The store is not available.')
+      }
       log.error('a request failed', { fault: thrown })
       return { status: 500, title: 'The server failed to answer.' }
   }

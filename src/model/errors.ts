@@ -170,6 +170,25 @@ export const errorCatalogue = {
 
 export type ErrorCode = keyof typeof errorCatalogue
 
+/** The faults that say nothing of the call itself: the store behind it is gone, lost or shut, and the same call may do later. */
+const unavailableCodes = [
+  'closed',
+  'outcome-unknown',
+  'driver-missing',
+  'store-unreachable',
+  'store-refused',
+  'store-failed',
+  'store-read-only',
+  'privilege-missing',
+  'schema-older',
+  'schema-newer',
+] as const satisfies readonly ErrorCode[]
+
+/** Front ends answer these with their protocol's "unavailable". */
+export function isUnavailable(code: ErrorCode): code is (typeof unavailableCodes)[number] {
+  return unavailableCodes.some((unavailable) => unavailable === code)
+}
+
 /** A fault, or a refusal that a convenience method turned into one. `message` says what was attempted, on what, and what to do. */
 export class SpindleError extends Error {
   override readonly name = 'SpindleError'
@@ -183,4 +202,9 @@ export class SpindleError extends Error {
     this.code = code
     this.attempted = attempted
   }
+}
+
+/** Whether `thrown` is the fault of this code. */
+export function isFault(thrown: unknown, code: ErrorCode): thrown is SpindleError {
+  return thrown instanceof SpindleError && thrown.code === code
 }

@@ -3,7 +3,7 @@
  * start the next task, but only so many ends may be on their way.
  */
 import type { Port, SettleRequest, Step } from '../client/port.ts'
-import { type ErrorCode, SpindleError } from '../model/errors.ts'
+import { type ErrorCode, isFault, SpindleError } from '../model/errors.ts'
 import type { SettleOutcome } from '../model/message.ts'
 
 /** Told once: `stale` when somebody else has the message, `failed` when the store cannot say. */
@@ -94,7 +94,7 @@ export class Settler {
 async function repeatedSlowly<T>(call: () => Promise<T>, fault: unknown): Promise<T> {
   let latest = fault
   for (let repeat = 0; repeat < REPEATS_MAX; repeat++) {
-    if (!(latest instanceof SpindleError) || latest.code !== 'outcome-unknown') break
+    if (!isFault(latest, 'outcome-unknown')) break
     try {
       return await call()
     } catch (again) {

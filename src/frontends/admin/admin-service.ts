@@ -1,6 +1,6 @@
 /** The admin API without its transport: HTTP calls it, and so does a command that opened the store itself. */
 import type { Identity } from '../../model/access.ts'
-import { SpindleError } from '../../model/errors.ts'
+import { isFault } from '../../model/errors.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { AdminParts } from './admin-parts.ts'
 import { Bulks } from './bulk.ts'
@@ -96,7 +96,7 @@ export function adminService(adminParts: AdminParts, log: Log): AdminService {
         await record('done')
         return answered
       } catch (fault) {
-        await record(fault instanceof SpindleError && fault.code === 'access-denied' ? 'refused' : 'failed')
+        await record(isFault(fault, 'access-denied') ? 'refused' : 'failed')
         throw fault
       }
     },

@@ -5,7 +5,7 @@
  *   running -> completed | cancelled | failed
  */
 import type { Port } from '../../broker/port.ts'
-import { SpindleError } from '../../model/errors.ts'
+import { isFault, SpindleError } from '../../model/errors.ts'
 import type { Delivery, MessageId, MessageState, MessageView, NewMessage } from '../../model/message.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { BulkInfo, BulkOrder, RetryAnswer } from './api.ts'
@@ -186,7 +186,7 @@ export class Bulks {
       await this.#port.transact([settle, { kind: 'append', queue, message }])
     } catch (fault) {
       // Its like came within the window of its own first append; to be told apart is what it was sent for.
-      const refused = fault instanceof SpindleError && fault.code === 'aborted'
+      const refused = isFault(fault, 'aborted')
       if (!refused || message.dedupId === undefined) throw fault
       const { dedupId: _, ...rest } = message
       await this.#port.transact([settle, { kind: 'append', queue, message: rest }])

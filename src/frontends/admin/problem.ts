@@ -1,5 +1,5 @@
 /** Faults as HTTP says them. The one place where codes of the catalogue become statuses. */
-import { type ErrorCode, SpindleError } from '../../model/errors.ts'
+import { type ErrorCode, isUnavailable, SpindleError } from '../../model/errors.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Problem } from './api.ts'
 
@@ -29,6 +29,7 @@ export function problemOf(fault: unknown, log: Log): Problem {
 }
 
 export function statusOf(code: ErrorCode): number {
+  if (isUnavailable(code)) return 503
   switch (code) {
     case 'invalid-argument':
     case 'group-required':
@@ -66,18 +67,8 @@ export function statusOf(code: ErrorCode): number {
       return 429
     case 'unsupported':
       return 501
-    case 'closed':
     case 'folder-busy':
     case 'unreachable':
-    case 'outcome-unknown':
-    case 'driver-missing':
-    case 'store-unreachable':
-    case 'store-refused':
-    case 'store-failed':
-    case 'store-read-only':
-    case 'privilege-missing':
-    case 'schema-older':
-    case 'schema-newer':
     case 'poisoned':
     case 'corrupt':
     case 'format-newer':

@@ -1,6 +1,6 @@
 /** Class exchange (section 1.6): declare, delete, and bindings between exchanges. */
 import { bindingId, type ExchangeKind } from '../../broker/port.ts'
-import { SpindleError } from '../../model/errors.ts'
+import { isFault } from '../../model/errors.ts'
 import { textOf } from '../../wire/amqp/field-table.ts'
 import type { Arguments } from '../../wire/amqp/methods.ts'
 import { checkAccess } from './access.ts'
@@ -56,7 +56,7 @@ async function declare(channel: Channel, args: Arguments<'exchange.declare'>): P
     await hub.parts.port.declareExchange(stored, settings, { expect: 'absent' })
   } catch (fault) {
     // Somebody was quicker: then it is there, and is compared.
-    if (!(fault instanceof SpindleError) || fault.code !== 'exchange-exists') throw fault
+    if (!isFault(fault, 'exchange-exists')) throw fault
     const now = await hub.exchanges.find(vhost, name)
     if (now !== undefined) checkEquivalent(name, vhost, wanted, now)
   }
@@ -116,7 +116,7 @@ async function remove(channel: Channel, { exchange, ifUnused, noWait }: Argument
     // Deleting what is not there is no fault (RabbitMQ since 3.2).
     await hub.parts.port.deleteExchange(stored, ifUnused ? { ifUnused } : {})
   } catch (fault) {
-    if (!(fault instanceof SpindleError) || fault.code !== 'exchange-in-use') throw fault
+    if (!isFault(fault, 'exchange-in-use')) throw fault
     throw preconditionFailed(`${resource('exchange', exchange, vhost)} in use`)
   }
   audited(channel.session, `exchange.delete ${stored}`)

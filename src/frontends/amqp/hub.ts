@@ -2,7 +2,7 @@
 import type { Audit } from '../../broker/audit.ts'
 import type { Port } from '../../broker/port.ts'
 import type { Users } from '../../broker/users.ts'
-import { SpindleError } from '../../model/errors.ts'
+import { isFault } from '../../model/errors.ts'
 import type { Limits } from '../../model/limits.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/log.ts'
@@ -194,7 +194,7 @@ export class Hub {
       const step = { kind: 'record', key: queueKey(queue), value: null, expect: version } as const
       await this.parts.port.transact([step])
     } catch (fault) {
-      if (!(fault instanceof SpindleError) || fault.code !== 'aborted') throw fault
+      if (!isFault(fault, 'aborted')) throw fault
     }
   }
 

@@ -6,7 +6,7 @@
  * (connection.blocked) and not read.
  */
 import type { PublishedMessage, QueuedMessage, Routing } from '../../broker/port.ts'
-import { SpindleError } from '../../model/errors.ts'
+import { isFault } from '../../model/errors.ts'
 import type { AppendOutcome, NewMessage } from '../../model/message.ts'
 import type { Timer } from '../../runtime/clock.ts'
 import type { Confirmed, Confirms } from './confirms.ts'
@@ -192,7 +192,7 @@ export class Publisher {
   #failed(run: Run, fault: unknown): void {
     this.#done(run)
     if (this.#closed) return
-    if (fault instanceof SpindleError && fault.code === 'no-such-exchange' && run.target.kind === 'exchange') {
+    if (isFault(fault, 'no-such-exchange') && run.target.kind === 'exchange') {
       this.#hub.exchanges.changed()
       run.channel.failed(notFound('exchange', run.target.wireName, run.target.vhost))
       return

@@ -6,7 +6,7 @@
  * (a cancel met it) goes back to its place.
  */
 import type { Port } from '../../broker/port.ts'
-import { SpindleError } from '../../model/errors.ts'
+import { isFault } from '../../model/errors.ts'
 import type { Delivery } from '../../model/message.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Consumer, Feed } from './consumer.ts'
@@ -129,7 +129,7 @@ export class QueueFeed implements Feed {
         else if (!this.#ended && (await port.measure([queue])).length === 0) this.gone()
       }
     } catch (fault) {
-      if (fault instanceof SpindleError && fault.code === 'closed') this.gone()
+      if (isFault(fault, 'closed')) this.gone()
       else {
         log.error('an AMQP queue can no longer be consumed', { queue, fault })
         this.gone()

@@ -1,6 +1,6 @@
 /** Class queue (section 1.7): declare, bind, unbind, purge, delete. */
 import { bindingId } from '../../broker/port.ts'
-import { SpindleError } from '../../model/errors.ts'
+import { isFault } from '../../model/errors.ts'
 import type { Arguments } from '../../wire/amqp/methods.ts'
 import { checkAccess } from './access.ts'
 import { audited } from './audited.ts'
@@ -109,7 +109,7 @@ async function declare(channel: Channel, args: Arguments<'queue.declare'>): Prom
       records: [{ key: queueKey(stored), value: encodeQueue(wanted) }],
     })
   } catch (fault) {
-    if (!(fault instanceof SpindleError) || fault.code !== 'queue-exists') throw fault
+    if (!isFault(fault, 'queue-exists')) throw fault
     // Somebody was quicker: then it is there, and is compared.
     const now = await lookUp(session, name)
     if (now === undefined) throw fault
@@ -208,7 +208,7 @@ async function remove(channel: Channel, args: Arguments<'queue.delete'>): Promis
     try {
       await hub.deleteQueue(found.stored, args.ifEmpty ? { ifEmpty: true } : {})
     } catch (fault) {
-      if (!(fault instanceof SpindleError) || fault.code !== 'queue-not-empty') throw fault
+      if (!isFault(fault, 'queue-not-empty')) throw fault
       throw preconditionFailed(`${resource('queue', name, vhost)} not empty`)
     }
     audited(session, `queue.delete ${found.stored}`)

@@ -1,6 +1,6 @@
 /** Declares what the management API is told to, by the rules of the protocol's own methods. */
 import { bindingId, type ExchangeKind } from '../../broker/port.ts'
-import { SpindleError } from '../../model/errors.ts'
+import { isFault, SpindleError } from '../../model/errors.ts'
 import type { FieldTable } from '../../wire/amqp/field-table.ts'
 import { textOf } from '../../wire/amqp/field-table.ts'
 import { bindingWords } from '../amqp/binding-words.ts'
@@ -57,7 +57,7 @@ export async function declareQueue(
     if (version !== policies.version) await policies.apply(stored)
     return true
   } catch (fault) {
-    if (!(fault instanceof SpindleError) || fault.code !== 'queue-exists') throw fault
+    if (!isFault(fault, 'queue-exists')) throw fault
     checkEquivalent(name, vhost, definition, (await readQueue(port, stored)) ?? PLAIN_DEFINITION)
     return false
   }
@@ -81,7 +81,7 @@ export async function deleteQueue(
     port.announce(EXCHANGES_CHANGED, new Uint8Array(0))
     return deleted
   } catch (fault) {
-    if (!(fault instanceof SpindleError) || fault.code !== 'queue-not-empty') throw fault
+    if (!isFault(fault, 'queue-not-empty')) throw fault
     throw preconditionFailed(`${resource('queue', name, vhost)} not empty`)
   }
 }
@@ -121,7 +121,7 @@ export async function declareExchange(
       { expect: 'absent' },
     )
   } catch (fault) {
-    if (!(fault instanceof SpindleError) || fault.code !== 'exchange-exists') throw fault
+    if (!isFault(fault, 'exchange-exists')) throw fault
     const [there] = await port.listExchanges([stored])
     if (there !== undefined) checkSameExchange({ vhost, name }, definition, exchangeDefinition(there.settings))
     return false

@@ -2,7 +2,7 @@
  * SNS's errors: class, code and status as the service's model has them, messages as the service words them. `refusalError` and
  * `faultError` are the one place where the broker's words become AWS's.
  */
-import { SpindleError } from '../../model/errors.ts'
+import { isUnavailable, SpindleError } from '../../model/errors.ts'
 import type { RefusalReason } from '../../model/message.ts'
 import { AwsError } from '../../wire/aws/error.ts'
 
@@ -120,19 +120,8 @@ export function faultError(fault: unknown): AwsError | undefined {
       return new AwsError({ type: 'ThrottledException', code: 'Throttled', status: 429, message: 'Rate exceeded' })
     case 'disk-full':
       return refusalError('disk-full')
-    case 'closed':
-    case 'outcome-unknown':
-    case 'driver-missing':
-    case 'store-unreachable':
-    case 'store-refused':
-    case 'store-failed':
-    case 'store-read-only':
-    case 'privilege-missing':
-    case 'schema-older':
-    case 'schema-newer':
-      return unavailable('The service is shutting down or restarting.')
     default:
-      return undefined
+      return isUnavailable(fault.code) ? unavailable('The service is shutting down or restarting.') : undefined
   }
 }
 

@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto'
 import type { Binding, Port, QueuedMessage, SimpleStep } from '../../broker/port.ts'
 import { type ContentMeta, decodeText, encodeContent } from '../../model/content.ts'
-import { SpindleError } from '../../model/errors.ts'
+import { isFault } from '../../model/errors.ts'
 import type { AppendOutcome, Content } from '../../model/message.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
@@ -211,7 +211,7 @@ export class Publisher {
       await this.#parts.port.transact(steps)
       return true
     } catch (fault) {
-      if (fault instanceof SpindleError && fault.code === 'aborted') return false
+      if (isFault(fault, 'aborted')) return false
       throw fault
     }
   }

@@ -5,7 +5,7 @@
 import { createHash, createPrivateKey, generateKeyPair, type KeyObject, sign } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { Port } from '../../broker/port.ts'
-import { SpindleError } from '../../model/errors.ts'
+import { isFault } from '../../model/errors.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
 import { pemOf, selfSignedCertificate } from '../../wire/aws/x509.ts'
@@ -76,7 +76,7 @@ export class Signer {
       return identityOf(made)
     } catch (fault) {
       // Another process was faster: its key is the key.
-      const theirs = fault instanceof SpindleError && fault.code === 'aborted' ? await this.#port.read(KEY) : undefined
+      const theirs = isFault(fault, 'aborted') ? await this.#port.read(KEY) : undefined
       if (theirs === undefined) throw fault
       return identityOf(decodeRecord<StoredIdentity>(theirs.value))
     }

@@ -6,7 +6,7 @@
  *   http, email, sms, …      binding to a queue of the subscription's own, from which the courier delivers
  */
 import type { Binding, Port, RecordStep } from '../../broker/port.ts'
-import { SpindleError } from '../../model/errors.ts'
+import { isFault } from '../../model/errors.ts'
 import { type Address, type HomeRealm, readQueueArn, type SubscriptionAddress, storeName } from './arns.ts'
 import { type Texts, texts } from './params.ts'
 import { decodeRecord, encodeRecord, RECORD_PREFIX } from './record-codec.ts'
@@ -180,7 +180,7 @@ export class Subscriptions {
         await this.#port.putBinding(binding, { records })
         return true
       } catch (fault) {
-        if (!(fault instanceof SpindleError) || fault.code !== 'no-such-queue') throw fault
+        if (!isFault(fault, 'no-such-queue')) throw fault
       }
     }
     await this.#port.removeBinding(exchange, id)

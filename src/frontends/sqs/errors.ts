@@ -2,7 +2,7 @@
  * SQS's errors: class (JSON), code (Query) and status as the service's model has them, messages as the service words them.
  * `refusalError` and `faultError` are the one place where the broker's words become AWS's.
  */
-import { SpindleError } from '../../model/errors.ts'
+import { isUnavailable, SpindleError } from '../../model/errors.ts'
 import type { RefusalReason } from '../../model/message.ts'
 import { AwsError } from '../../wire/aws/error.ts'
 import { MESSAGE_BYTES_MAX } from './limits.ts'
@@ -146,19 +146,8 @@ export function faultError(fault: unknown): AwsError | undefined {
       return requestThrottled()
     case 'disk-full':
       return unavailable('The disk has no room for new messages; receiving and deleting go on.')
-    case 'closed':
-    case 'outcome-unknown':
-    case 'driver-missing':
-    case 'store-unreachable':
-    case 'store-refused':
-    case 'store-failed':
-    case 'store-read-only':
-    case 'privilege-missing':
-    case 'schema-older':
-    case 'schema-newer':
-      return unavailable('The service is shutting down or restarting.')
     default:
-      return undefined
+      return isUnavailable(fault.code) ? unavailable('The service is shutting down or restarting.') : undefined
   }
 }
 

@@ -1,5 +1,5 @@
 /** Changes of a queue's record: read, changed, and written only if nobody else wrote meanwhile; tried again otherwise. */
-import { SpindleError } from '../../model/errors.ts'
+import { isFault, SpindleError } from '../../model/errors.ts'
 import type { QueuePolicy } from '../../model/policy.ts'
 import type { SqsContext } from './context.ts'
 import { queueDoesNotExist } from './errors.ts'
@@ -41,7 +41,7 @@ export async function changeQueue(
       directory.changed(queue.store)
       return
     } catch (fault) {
-      if (!(fault instanceof SpindleError && fault.code === 'aborted')) throw fault
+      if (!isFault(fault, 'aborted')) throw fault
     }
   }
   throw new SpindleError('overloaded', `change '${named.store}', which others change all the time`)

@@ -1,6 +1,6 @@
 /** A key of the whole store: made once by whoever comes first, the same for every process on it. */
 import type { Port } from '../../broker/port.ts'
-import { SpindleError } from '../../model/errors.ts'
+import { isFault } from '../../model/errors.ts'
 import type { Random } from '../../runtime/random.ts'
 import { SEAL_KEY_BYTES } from './receipt-handle.ts'
 
@@ -15,7 +15,7 @@ export async function storedSealKey(
     await port.transact([{ kind: 'record', key, value, expect: 0 }])
     return value
   } catch (fault) {
-    if (!(fault instanceof SpindleError && fault.code === 'aborted')) throw fault
+    if (!isFault(fault, 'aborted')) throw fault
     const other = await port.read(key)
     if (other === undefined) throw fault
     return other.value

@@ -4,7 +4,7 @@
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Port } from '../../client/port.ts'
-import { SpindleError } from '../../model/errors.ts'
+import { isFault, SpindleError } from '../../model/errors.ts'
 import { DURATION_MS_MAX } from '../../model/limits.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/log.ts'
@@ -163,7 +163,7 @@ export class CeleryCalls {
         const claim = { queue, max: REPLIES_A_CLAIM, waitMs: WAIT_MS, settleOnDelivery: true }
         for (const { content } of await this.#port.receive(claim, signal)) this.#hear(readReply(openReply(content)))
       } catch (fault) {
-        if (signal.aborted || (fault instanceof SpindleError && fault.code === 'closed')) return
+        if (signal.aborted || isFault(fault, 'closed')) return
         this.#log.warn('answers of Celery could not be read and are asked for again', { queue, fault })
         await new Promise<void>((resolve) => this.#clock.setTimer(PAUSE_MS, resolve))
       }

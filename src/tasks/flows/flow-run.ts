@@ -1,6 +1,6 @@
 /** One workflow under way: where it stands, how it ended, and ways to stop, repeat or forget it. */
 import type { Port, SimpleStep, Step, StoredRecord } from '../../client/port.ts'
-import { SpindleError } from '../../model/errors.ts'
+import { isFault, SpindleError } from '../../model/errors.ts'
 import type { Delivery, MessageId } from '../../model/message.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { Changes } from '../changes.ts'
@@ -158,7 +158,7 @@ export class StoredFlowRun<Output> implements FlowRun<Output> {
       try {
         return await change()
       } catch (fault) {
-        if (!(fault instanceof SpindleError) || fault.code !== 'aborted' || turn === TURNS_MAX) throw fault
+        if (!isFault(fault, 'aborted') || turn === TURNS_MAX) throw fault
       }
     }
   }

@@ -8,7 +8,7 @@
  * of all processes share it and exactly one makes each move.
  */
 import type { Port } from '../../client/port.ts'
-import { SpindleError } from '../../model/errors.ts'
+import { isFault } from '../../model/errors.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/log.ts'
 import { controlOf } from '../task-error.ts'
@@ -135,7 +135,7 @@ export class Breakers {
       await this.#store(breaker, to)
     } catch (fault) {
       // Another worker was faster; this one learns how it stands.
-      const isRace = fault instanceof SpindleError && fault.code === 'aborted'
+      const isRace = isFault(fault, 'aborted')
       if (!isRace && !this.#stopped) {
         this.#log.warn('a circuit breaker could not be moved', { queue: breaker.queue, fault })
       }

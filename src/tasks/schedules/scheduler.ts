@@ -7,7 +7,7 @@
  * says whether a change was made whose announcement was not heard.
  */
 import type { Port } from '../../client/port.ts'
-import { SpindleError } from '../../model/errors.ts'
+import { isFault } from '../../model/errors.ts'
 import type { MessageId } from '../../model/message.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/log.ts'
@@ -207,7 +207,7 @@ export class Scheduler {
         return version === this.#version || this.#stopped ? undefined : this.#load()
       })
       .catch((fault: unknown) => {
-        if (fault instanceof SpindleError && fault.code === 'closed') this.stop()
+        if (isFault(fault, 'closed')) this.stop()
         else if (!this.#stopped) this.#log.warn('schedules could not be read and are tried again', { fault })
       })
   }
@@ -256,7 +256,7 @@ export class Scheduler {
 
   #failed(entry: Entry, fault: unknown): void {
     if (this.#stopped) return
-    if (fault instanceof SpindleError && fault.code === 'closed') {
+    if (isFault(fault, 'closed')) {
       this.stop()
       return
     }
@@ -293,7 +293,7 @@ export class Scheduler {
         { kind: 'record', key: scheduleKey(name), value: encodeSchedule(moved), expect: stored.version },
       ])
     } catch (fault) {
-      if (!(fault instanceof SpindleError) || fault.code !== 'aborted') throw fault
+      if (!isFault(fault, 'aborted')) throw fault
     }
     // Whoever moved it, this is where it stands.
     const now = await this.#port.read(scheduleKey(name))

@@ -1,7 +1,7 @@
 /** Declaring, listing and steering schedules: writes of their records, each told to the schedulers of all processes. */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Port } from '../../client/port.ts'
-import { SpindleError } from '../../model/errors.ts'
+import { isFault, SpindleError } from '../../model/errors.ts'
 import { PRIORITY_MAX } from '../../model/limits.ts'
 import type { MessageId } from '../../model/message.ts'
 import { validateName } from '../../model/validate.ts'
@@ -167,7 +167,7 @@ export class Schedules {
         port.announce(SCHEDULES_CHANNEL, Buffer.from(JSON.stringify({ name, version })))
         return true
       } catch (fault) {
-        const isRace = fault instanceof SpindleError && fault.code === 'aborted'
+        const isRace = isFault(fault, 'aborted')
         if (!isRace || turn === TURNS_MAX) throw fault
       }
     }

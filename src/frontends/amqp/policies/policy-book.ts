@@ -4,7 +4,7 @@
  * governed: the rules of queues that other protocols made are theirs.
  */
 import type { Port, StoredRecord } from '../../../broker/port.ts'
-import { SpindleError } from '../../../model/errors.ts'
+import { isFault, SpindleError } from '../../../model/errors.ts'
 import { textOf } from '../../../wire/amqp/field-table.ts'
 import { allQueues, encodeQueue, exchangeDefinition, queueKey, readQueue } from '../definitions.ts'
 import { storeName, wireName } from '../names.ts'
@@ -99,7 +99,7 @@ export class PolicyBook {
       const { vhost } = wireName(stored)
       await this.#port.declareQueue(stored, queuePolicy(vhost, ruled), { lifetime: lifetimeOf(ruled), records })
     } catch (fault) {
-      if (!(fault instanceof SpindleError) || fault.code !== 'aborted') throw fault
+      if (!isFault(fault, 'aborted')) throw fault
     }
   }
 

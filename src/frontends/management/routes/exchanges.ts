@@ -1,4 +1,4 @@
-import { SpindleError } from '../../../model/errors.ts'
+import { isFault } from '../../../model/errors.ts'
 import { EXCHANGES_CHANGED } from '../../amqp/exchanges.ts'
 import { AmqpFault, preconditionFailed, resource } from '../../amqp/fault.ts'
 import { refuseReserved, storeName } from '../../amqp/names.ts'
@@ -69,7 +69,7 @@ async function remove(call: ManagementCall, parts: ManagementParts) {
     const deleted = await port.deleteExchange(stored, call.query.get('if-unused') === 'true' ? { ifUnused: true } : {})
     if (!deleted) throw notFound()
   } catch (fault) {
-    if (!(fault instanceof SpindleError) || fault.code !== 'exchange-in-use') throw fault
+    if (!isFault(fault, 'exchange-in-use')) throw fault
     throw preconditionFailed(`${resource('exchange', name, call.name('vhost'))} in use`)
   }
   port.announce(EXCHANGES_CHANGED, new Uint8Array(0))

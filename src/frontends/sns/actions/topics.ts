@@ -1,5 +1,5 @@
 /** CreateTopic, DeleteTopic, ListTopics, GetTopicAttributes, SetTopicAttributes. */
-import { SpindleError } from '../../../model/errors.ts'
+import { isFault } from '../../../model/errors.ts'
 import type { AwsCall } from '../../aws/call.ts'
 import { checkTopic, isShown } from '../access.ts'
 import { type Address, isFifo, isTopicName, parseTopicArn, storeName, topicArn } from '../arns.ts'
@@ -55,7 +55,7 @@ async function createOrCompare(
     await context.topics.create(address, wanted.state, records)
     if (records.length > 0) await context.subscriptions.forgot(exchange, [])
   } catch (fault) {
-    if (!(fault instanceof SpindleError) || fault.code !== 'exchange-exists') throw fault
+    if (!isFault(fault, 'exchange-exists')) throw fault
     const now = await context.topics.find(address)
     if (now === undefined) throw invalidParameter('Name Reason: an exchange of another kind has this name')
     compare(now, wanted)

@@ -3,7 +3,7 @@
  * in the unit in which its fate is known: acknowledged by the endpoint, in the outbox, in the dead-letter queue, or given up.
  */
 import type { Port, SimpleStep } from '../../../broker/port.ts'
-import { SpindleError } from '../../../model/errors.ts'
+import { isFault, SpindleError } from '../../../model/errors.ts'
 import type { Delivery } from '../../../model/message.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import type { Log } from '../../../runtime/log.ts'
@@ -161,7 +161,7 @@ export class DeliveryLoop {
       await this.#parts.port.transact([{ kind: 'append', queue: deadLetterQueue, message: dead }, ack])
     } catch (fault) {
       // No such queue any more, or the lease is over: the first drops it, the second changes nothing.
-      if (!(fault instanceof SpindleError) || fault.code !== 'aborted') throw fault
+      if (!isFault(fault, 'aborted')) throw fault
       await this.#settle([ack])
     }
   }
@@ -171,7 +171,7 @@ export class DeliveryLoop {
     try {
       await this.#parts.port.transact(steps)
     } catch (fault) {
-      if (!(fault instanceof SpindleError) || fault.code !== 'aborted') throw fault
+      if (!isFault(fault, 'aborted')) throw fault
     }
   }
 

@@ -1,4 +1,4 @@
-import { SpindleError } from '../../../model/errors.ts'
+import { isFault } from '../../../model/errors.ts'
 import type { Params } from '../../../wire/aws/shape.ts'
 import { checkAccessByName } from '../access.ts'
 import type { Action, SqsContext } from '../context.ts'
@@ -56,7 +56,7 @@ async function create(
       records: [{ key: recordKey(store), value }],
     })
   } catch (fault) {
-    if (!(fault instanceof SpindleError && fault.code === 'queue-exists')) throw fault
+    if (!isFault(fault, 'queue-exists')) throw fault
     // Somebody else created it in between: the same rules as if it had been there before.
     const existing = await directory.fresh(store, address)
     if (existing !== undefined) checkSame(existing, changes)

@@ -1,6 +1,6 @@
 /** StartMessageMoveTask, ListMessageMoveTasks, CancelMessageMoveTask: the broker's redrives under SQS's names. */
 import type { RedriveState, RedriveView } from '../../../broker/port.ts'
-import { SpindleError } from '../../../model/errors.ts'
+import { isFault } from '../../../model/errors.ts'
 import type { AwsCall } from '../../aws/call.ts'
 import { checkAccess } from '../access.ts'
 import type { Action, SqsContext } from '../context.ts'
@@ -36,7 +36,7 @@ export const startMessageMoveTask: Action = async (context, call) => {
     })
     return { TaskHandle: encodeHandle({ id, source: source.store }) }
   } catch (fault) {
-    if (!(fault instanceof SpindleError && fault.code === 'redrive-running')) throw fault
+    if (!isFault(fault, 'redrive-running')) throw fault
     throw unsupportedOperation(
       'There is already a task running. Only one active task is allowed for a source queue arn at a given time.',
     )
