@@ -121,7 +121,7 @@ export class Redriver {
     let waiting: Move[] = []
     for (const delivery of deliveries) {
       const queue = this.#view.target ?? delivery.history.at(-1)?.queue
-      if (queue !== undefined && this.#exists(queue)) waiting.push({ delivery, queue, message: messageOf(delivery) })
+      if (queue !== undefined && this.#exists(queue)) waiting.push({ delivery, queue, message: resendable(delivery) })
       else {
         failed++
         missing ??= queue
@@ -199,7 +199,8 @@ function batchOf(ratePerSecond: number | null): number {
     : Math.min(BATCH_MAX, Math.max(1, Math.floor(ratePerSecond / STEPS_PER_SECOND)))
 }
 
-function messageOf({ content, priority, history, groupId, dedupId, id }: Delivery): NewMessage {
+/** The message as it can be sent again, under the same id. */
+export function resendable({ content, priority, history, groupId, dedupId, id }: Delivery): NewMessage {
   return {
     content,
     priority,

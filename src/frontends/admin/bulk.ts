@@ -5,6 +5,7 @@
  *   running -> completed | cancelled | failed
  */
 import type { Port } from '../../broker/port.ts'
+import { resendable } from '../../broker/redriver.ts'
 import { isFault, SpindleError } from '../../model/errors.ts'
 import type { Delivery, MessageId, MessageState, MessageView, NewMessage } from '../../model/message.ts'
 import type { Clock } from '../../runtime/clock.ts'
@@ -97,7 +98,7 @@ export class Bulks {
   async retryOne(view: MessageView, target: string, changed: NewMessage | undefined): Promise<RetryAnswer> {
     const [delivery] = await this.#lease(view.queue, view.state, [view.id])
     if (delivery === undefined) throw new SpindleError('stale', `retry message '${view.id}' (somebody has it)`)
-    const message = changed === undefined ? messageOf(delivery) : { ...messageOf(delivery), ...changed }
+    const message = changed === undefined ? resendable(delivery) : { ...resendable(delivery), ...changed }
     try {
       await this.#move(delivery, target, message)
       return { id: view.id, queue: target }
@@ -161,7 +162,7 @@ export class Bulks {
             }
             const to = target ?? delivery.history.at(-1)?.queue ?? queue
             if (!mayWrite(to)) throw new SpindleError('access-denied', `write '${to}'`)
-            await this.#move(delivery, to, messageOf(delivery))
+            await this.#move(delivery, to, resendable(delivery))
             return true
           } catch (fault) {
             await this.#giveBack(delivery)
@@ -200,14 +201,3 @@ export class Bulks {
 
 /** Faults of one message; the act goes on with the next. */
 const PASSED_OVER: ReadonlySet<string> = new Set(['aborted', 'access-denied', 'too-large', 'no-such-queue', 'stale'])
-
-function messageOf({ content, priority, history, groupId, dedupId, id }: Delivery): NewMessage {
-  return {
-    content,
-    priority,
-    history,
-    id,
-    ...(groupId === undefined ? {} : { groupId }),
-    ...(dedupId === undefined ? {} : { dedupId }),
-  }
-}
