@@ -17,7 +17,8 @@ import pg from 'pg'
 const NOBODY = 65_534
 const START_LIMIT_MS = 60_000
 const isRoot = process.getuid?.() === 0
-const identity = isRoot ? { uid: NOBODY, gid: NOBODY } : {}
+/** Whom servers run as that refuse to be root. */
+export const identity = isRoot ? { uid: NOBODY, gid: NOBODY } : undefined
 
 /** A killed process loses nothing that the operating system has, so a test needs no sync; one that measures sets it on. */
 const quick = { fsync: 'off', max_connections: '200' }
@@ -212,7 +213,7 @@ function othersReach(folder: string): boolean {
   }
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer()
     probe.once('error', reject)

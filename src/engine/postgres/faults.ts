@@ -48,8 +48,14 @@ const PASSING = new Set([
   '25006', // read_only_sql_transaction: a primary that was just demoted
 ])
 
+/** invalid_sql_statement_name, duplicate_prepared_statement: the session behind a pooler is not the one that prepared it. */
+export function isNameLost(fault: unknown): boolean {
+  const code = codeOf(fault)
+  return code === '26000' || code === '42P05'
+}
+
 export function isPassing(fault: unknown): boolean {
-  return isLost(fault) || PASSING.has(codeOf(fault) ?? '')
+  return isLost(fault) || isNameLost(fault) || PASSING.has(codeOf(fault) ?? '')
 }
 
 const NAMED: Readonly<Record<string, ErrorCode>> = {

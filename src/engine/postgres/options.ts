@@ -23,7 +23,7 @@ export interface PostgresOptions {
   readonly schema?: string
   /** Sessions that one broker holds at most, beside one that listens. Default 10. */
   readonly connectionsMax?: number
-  /** Named prepared statements. Off behind pgbouncer older than 1.21 in transaction mode. Default true. */
+  /** Named prepared statements. Default true; left off by itself behind a pooler that does not keep them (pgbouncer before 1.21). */
   readonly prepare?: boolean
   /** How long a call waits for a server that restarts or fails over, ms. Default 30,000. */
   readonly patienceMs?: number

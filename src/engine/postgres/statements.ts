@@ -1,17 +1,22 @@
-/** Statements in the store's own schema, prepared by name where the way to the server keeps sessions apart. */
+/**
+ * Statements in the store's own schema, prepared by name where the way to the server keeps sessions apart. The name is a digest of the
+ * text: a pooler may hand on a session that another process prepared on, and whoever meets a name there meets the same statement.
+ */
+import { createHash } from 'node:crypto'
 import type { Connection, Result, TypeParsers } from './driver.ts'
+import { isNameLost } from './faults.ts'
 import { inSchema } from './schema.ts'
 
 export interface StatementsOptions {
   readonly schema: string
-  /** Off behind a pooler that shares sessions between transactions and is older than pgbouncer 1.21. */
+  /** Until the server says that names do not last: a pooler older than pgbouncer 1.21 shares its sessions between transactions. */
   readonly prepare: boolean
   readonly types: TypeParsers
 }
 
 export class Statements {
   readonly #inSchema: (sql: string) => string
-  readonly #prepare: boolean
+  #prepare: boolean
   readonly #types: TypeParsers
   readonly #known = new Map<string, { readonly text: string; readonly name: string }>()
 
@@ -25,12 +30,19 @@ export class Statements {
   async run<Row>(connection: Connection, sql: string, values: readonly unknown[] = []): Promise<Result<Row>> {
     let known = this.#known.get(sql)
     if (known === undefined) {
-      known = { text: this.#inSchema(sql), name: `spindle_${this.#known.size + 1}` }
+      const text = this.#inSchema(sql)
+      known = { text, name: `spindle_${createHash('sha256').update(text).digest('base64url')}` }
       this.#known.set(sql, known)
     }
     const named = this.#prepare ? { name: known.name } : {}
-    const result = await connection.query({ text: known.text, values, types: this.#types, ...named })
-    return result as unknown as Result<Row>
+    try {
+      const result = await connection.query({ text: known.text, values, types: this.#types, ...named })
+      return result as unknown as Result<Row>
+    } catch (fault) {
+      // Its transaction is rolled back and run again, without names from now on.
+      if (isNameLost(fault)) this.#prepare = false
+      throw fault
+    }
   }
 
   /** Several statements in one, or one that is not worth preparing. */
