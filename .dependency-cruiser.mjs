@@ -62,6 +62,11 @@ const table = {
     but: 'tasks, client, model and runtime',
     why: 'the fetch handler is a user of tasks, mountable in any web framework',
   },
+  browser: {
+    may: rooms('tasks', 'client', 'model', 'runtime'),
+    but: 'tasks, client, model and runtime',
+    why: 'a page looks at tasks through the same port as everybody else',
+  },
   cli: {
     may: [FRONT_DOOR, ...rooms('server', 'client', 'tasks', 'autoscale', 'model', 'runtime')],
     but: 'server, client, tasks, autoscale, model, runtime and what index.ts offers',

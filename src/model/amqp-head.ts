@@ -6,6 +6,8 @@
  *   properties: content-type, content-encoding, headers (table), delivery-mode, priority, correlation-id, reply-to, expiration,
  *               message-id, timestamp, type, user-id, app-id, cluster-id; from the highest flag bit down
  */
+import { utf8Bytes, utf8Text } from './bytes.ts'
+
 /** As in content.ts, which imports this file. */
 type HeaderValue = string | number | boolean | Uint8Array
 type ContentKind = 'bytes' | 'text' | 'json'
@@ -79,17 +81,17 @@ function kindOf(contentType: string, encoding: string): ContentKind {
 }
 
 function shortBytes(text: string): Uint8Array {
-  return Buffer.from(text, 'utf8').subarray(0, 255)
+  return utf8Bytes(text).subarray(0, 255)
 }
 
 /** Reads beyond the end give zeros and empty strings: the bytes were checked when they came in. */
 class Reader {
-  readonly #bytes: Buffer
+  readonly #bytes: Uint8Array
   at = 0
   end: number
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#bytes = bytes
     this.end = bytes.length
   }
 
@@ -106,7 +108,7 @@ class Reader {
   }
 
   shortstr(): string {
-    return this.#slice(this.u8()).toString('utf8')
+    return utf8Text(this.#slice(this.u8()))
   }
 
   headers(): Record<string, HeaderValue> {
@@ -128,30 +130,30 @@ class Reader {
       case 't':
         return this.u8() !== 0
       case 'b':
-        return this.#number(1).readInt8()
+        return this.#number(1).getInt8(0)
       case 'B':
         return this.u8()
       case 's':
-        return this.#number(2).readInt16BE()
+        return this.#number(2).getInt16(0)
       case 'u':
         return this.u16()
       case 'I':
-        return this.#number(4).readInt32BE()
+        return this.#number(4).getInt32(0)
       case 'i':
         return this.u32()
       case 'l':
-        return Number(this.#number(8).readBigInt64BE())
+        return Number(this.#number(8).getBigInt64(0))
       case 'L':
       case 'T':
-        return Number(this.#number(8).readBigUInt64BE())
+        return Number(this.#number(8).getBigUint64(0))
       case 'f':
-        return finite(this.#number(4).readFloatBE())
+        return finite(this.#number(4).getFloat32(0))
       case 'd':
-        return finite(this.#number(8).readDoubleBE())
+        return finite(this.#number(8).getFloat64(0))
       case 'D':
-        return this.u8() === 0 ? this.#number(4).readInt32BE() : this.#decimal()
+        return this.u8() === 0 ? this.#number(4).getInt32(0) : this.#decimal()
       case 'S':
-        return this.#slice(this.u32()).toString('utf8')
+        return utf8Text(this.#slice(this.u32()))
       case 'x':
         return new Uint8Array(this.#slice(this.u32()))
       case 'A':
@@ -167,16 +169,17 @@ class Reader {
 
   #decimal(): number {
     const scale = this.#bytes[this.at - 1] ?? 0
-    return this.#number(4).readInt32BE() / 10 ** scale
+    return this.#number(4).getInt32(0) / 10 ** scale
   }
 
   /** Always `count` bytes, so that a number can be read from them. */
-  #number(count: number): Buffer {
-    const slice = this.#slice(count)
-    return slice.length < count ? Buffer.concat([slice], count) : slice
+  #number(count: number): DataView {
+    const bytes = new Uint8Array(count)
+    bytes.set(this.#slice(count))
+    return new DataView(bytes.buffer)
   }
 
-  #slice(count: number): Buffer {
+  #slice(count: number): Uint8Array {
     const from = Math.min(this.at, this.end)
     const to = Math.min(this.end, from + count)
     this.at = to

@@ -8,6 +8,7 @@
  * A header whose value is bytes is written as { "$bytes": base64 }. An empty head means kind 0 and nothing else.
  */
 import { AMQP_HEAD, originOf, readAmqpHead } from './amqp-head.ts'
+import { base64Bytes, base64Text, latin1Text, utf8Bytes, utf8Text } from './bytes.ts'
 import { SpindleError } from './errors.ts'
 import type { Content } from './message.ts'
 
@@ -90,7 +91,7 @@ let latest: { readonly head: Uint8Array; readonly decoded: DecodedHead } = {
 
 /** Strings become text, Uint8Array bytes, the rest JSON. Rejects what JSON cannot carry with `invalid-argument`. */
 export function encodeContent(body: unknown, meta: ContentMeta = NO_META): Content {
-  if (typeof body === 'string') return { body: Buffer.from(body, 'utf8'), head: encodeHead(TEXT, meta) }
+  if (typeof body === 'string') return { body: utf8Bytes(body), head: encodeHead(TEXT, meta) }
   if (body instanceof Uint8Array) return { body, head: encodeHead(BYTES, meta) }
   return encodeJsonContent(body, meta)
 }
@@ -113,7 +114,7 @@ export function decodeHead(head: Uint8Array): DecodedHead {
 }
 
 function remembered(head: Uint8Array): DecodedHead {
-  const memoKey = head.length <= MEMO_HEAD_BYTES_MAX ? asBuffer(head).toString('latin1') : undefined
+  const memoKey = head.length <= MEMO_HEAD_BYTES_MAX ? latin1Text(head) : undefined
   const known = memoKey === undefined ? undefined : decodedHeads.get(memoKey)
   if (known !== undefined) return known
   const decoded = Object.freeze(readHead(head))
@@ -130,21 +131,17 @@ export function decodeBody(kind: ContentKind, body: Uint8Array): unknown {
     case 'bytes':
       return body
     case 'text':
-      return decodeText(body)
+      return utf8Text(body)
     case 'json':
       if (body.length === 0) return undefined
       try {
-        return JSON.parse(decodeText(body))
+        return JSON.parse(utf8Text(body))
       } catch (cause) {
         throw new SpindleError('invalid-argument', 'read a body that is marked as JSON', { cause })
       }
     default:
       return kind satisfies never
   }
-}
-
-export function decodeText(bytes: Uint8Array): string {
-  return asBuffer(bytes).toString('utf8')
 }
 
 function encodeJson(value: unknown): Uint8Array {
@@ -156,7 +153,7 @@ function encodeJson(value: unknown): Uint8Array {
     throw new SpindleError('invalid-argument', `encode a ${typeof value} as JSON`, { cause })
   }
   if (text === undefined) throw new SpindleError('invalid-argument', `encode a ${typeof value} as JSON`)
-  return Buffer.from(text, 'utf8')
+  return utf8Bytes(text)
 }
 
 function encodeHead(kind: number, meta: ContentMeta): Uint8Array {
@@ -190,7 +187,7 @@ export function addHeaders(head: Uint8Array, added: Texts): Uint8Array {
   const kind = head[0] ?? BYTES
   if (kind > JSON_KIND || Object.keys(added).length === 0) return head
   try {
-    const fields = (head.length <= 1 ? {} : JSON.parse(decodeText(head.subarray(1)))) as { headers?: object }
+    const fields = (head.length <= 1 ? {} : JSON.parse(utf8Text(head.subarray(1)))) as { headers?: object }
     return headBytes(kind, { ...fields, headers: { ...added, ...fields.headers } })
   } catch {
     return head
@@ -198,7 +195,7 @@ export function addHeaders(head: Uint8Array, added: Texts): Uint8Array {
 }
 
 function headBytes(kind: number, meta: object): Uint8Array {
-  const json = Buffer.from(JSON.stringify(meta), 'utf8')
+  const json = utf8Bytes(JSON.stringify(meta))
   const head = new Uint8Array(1 + json.length)
   head[0] = kind
   head.set(json, 1)
@@ -208,7 +205,7 @@ function headBytes(kind: number, meta: object): Uint8Array {
 function encodeHeaders(headers: Headers): Record<string, unknown> {
   const encoded = Object.create(null) as Record<string, unknown>
   for (const [name, value] of Object.entries(headers)) {
-    if (value instanceof Uint8Array) encoded[name] = { $bytes: asBuffer(value).toString('base64') }
+    if (value instanceof Uint8Array) encoded[name] = { $bytes: base64Text(value) }
     else if (isPlainHeader(value)) encoded[name] = value
     else throw new SpindleError('invalid-argument', `encode header '${name}' (a ${typeof value})`)
   }
@@ -221,7 +218,7 @@ function readHead(head: Uint8Array): DecodedHead {
     return head[0] === AMQP_HEAD
       ? { ...NOTHING, key: originOf(head)?.key, ...readAmqpHead(head) }
       : { kind: 'bytes', ...NOTHING }
-  const meta = head.length > 1 ? parseObject(decodeText(head.subarray(1))) : {}
+  const meta = head.length > 1 ? parseObject(utf8Text(head.subarray(1))) : {}
   return {
     kind,
     type: typeof meta['type'] === 'string' ? meta['type'] : undefined,
@@ -239,7 +236,7 @@ function readHeaders(encoded: unknown): Headers {
   for (const [name, value] of Object.entries(encoded)) {
     if (isPlainHeader(value)) headers[name] = value
     else if (isObject(value) && typeof value['$bytes'] === 'string') {
-      headers[name] = new Uint8Array(Buffer.from(value['$bytes'], 'base64'))
+      headers[name] = base64Bytes(value['$bytes'])
     }
   }
   return Object.freeze(headers)
@@ -287,9 +284,4 @@ function isSame(head: Uint8Array, other: Uint8Array): boolean {
   if (head.length !== other.length || head.length > MEMO_HEAD_BYTES_MAX) return false
   for (let i = 0; i < head.length; i++) if (head[i] !== other[i]) return false
   return true
-}
-
-/** A view, not a copy. */
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -27,7 +27,8 @@ export const systemClock: Clock = {
     const arm = (leftMs: number): void => {
       const stepMs = Math.min(Math.max(0, leftMs), LONGEST_TIMEOUT_MS)
       handle = setTimeout(() => (leftMs > stepMs ? arm(leftMs - stepMs) : fire()), stepMs)
-      if (options?.keepAlive !== true) handle.unref()
+      // In a browser it is a number, and keeps nothing alive.
+      if (options?.keepAlive !== true) handle.unref?.()
     }
     arm(delayMs)
     return { cancel: () => clearTimeout(handle) }

@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto'
-
 /** Chance comes in through this interface, so that a seed replays a run. */
 export interface Random {
   /** A float in [0, 1). */
@@ -8,9 +6,16 @@ export interface Random {
   bytes(count: number): Uint8Array
 }
 
+const PORTION = 65_536
+
 export const systemRandom: Random = {
   float: () => Math.random(),
-  bytes: (count) => randomBytes(count),
+  // Of the platform, so that a page has it too; it gives so many at a time.
+  bytes(count) {
+    const bytes = new Uint8Array(count)
+    for (let at = 0; at < count; at += PORTION) crypto.getRandomValues(bytes.subarray(at, at + PORTION))
+    return bytes
+  },
 }
 
 /** A reproducible source (mulberry32) for tests and simulations; not for secrets. */

@@ -12,7 +12,7 @@ export class Changes {
   #wake: (() => void) | undefined
 
   /** Listens from now on: a change between a look and the next wait is not missed. */
-  constructor(parts: { port: Port; clock: Clock; channels: readonly string[]; beatMs: number }) {
+  constructor(parts: { port: Pick<Port, 'listen'>; clock: Clock; channels: readonly string[]; beatMs: number }) {
     this.#clock = parts.clock
     this.#beatMs = parts.beatMs
     this.#unlisten = parts.channels.map((channel) => parts.port.listen(channel, () => this.#change()))

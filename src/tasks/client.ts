@@ -103,7 +103,7 @@ export class TaskClient {
       flows: this.#flows,
       waits: this.#waits,
     }
-    this.#jobParts = { port, clock, queues, storeTimes, webhooks, flows, waits }
+    this.#jobParts = { port, clock, queues, storeMsOf: (id) => storeTimes.of(id), webhooks, flows, waits }
     this.#celery = new CeleryCalls({ port, clock, random: parts.random, log })
     this.#scheduler = new Scheduler({ port, clock, log })
     this.schedules = new Schedules({ port, clock, enqueuer: this.#enqueuer, scheduler: this.#scheduler })

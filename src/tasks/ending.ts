@@ -1,5 +1,6 @@
 /** What a run comes to, and what that means for its message and for those who ask. */
 import type { SettleRequest } from '../client/port.ts'
+import { utf8Bytes, utf8Text } from '../model/bytes.ts'
 import type { Delivery } from '../model/message.ts'
 import { newestWithin, readLines } from './log-lines.ts'
 import type { Run } from './run.ts'
@@ -91,12 +92,12 @@ export interface Kept {
   readonly log: readonly LogLine[] | undefined
 }
 
-const CANCELLED: Uint8Array = Buffer.from('{"cancelled":true}')
+const CANCELLED: Uint8Array = utf8Bytes('{"cancelled":true}')
 
 const REASON_LENGTH_MAX = 1_000
 
 function discardedKept(reason: string): Uint8Array {
-  return Buffer.from(JSON.stringify({ discarded: reason.slice(0, REASON_LENGTH_MAX) }))
+  return utf8Bytes(JSON.stringify({ discarded: reason.slice(0, REASON_LENGTH_MAX) }))
 }
 
 export function cancelledKept(): Uint8Array {
@@ -112,7 +113,7 @@ export function encodeKept(
   const lines = newest === undefined ? '' : `,"log":${JSON.stringify(newest)}`
   const wait = waitMs === undefined ? '' : `,"waitMs":${waitMs}`
   const result = resultJson === undefined ? '' : `,"result":${resultJson}`
-  return Buffer.from(`{"runUs":${Math.round(runMs * 1_000)}${wait}${lines}${result}}`, 'utf8')
+  return utf8Bytes(`{"runUs":${Math.round(runMs * 1_000)}${wait}${lines}${result}}`)
 }
 
 /** Something else may have acked the message: what cannot be read is a success without a result. */
@@ -131,7 +132,7 @@ export function decodeKept(kept: Uint8Array | undefined): Kept {
 
 function parse(kept: Uint8Array): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(Buffer.from(kept.buffer, kept.byteOffset, kept.byteLength).toString('utf8'))
+    const value: unknown = JSON.parse(utf8Text(kept))
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
   } catch {
     return {}

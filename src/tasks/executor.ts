@@ -8,7 +8,8 @@
  */
 
 import type { Port, Step } from '../client/port.ts'
-import { decodeBody, decodeHead, decodeText } from '../model/content.ts'
+import { utf8Text } from '../model/bytes.ts'
+import { decodeBody, decodeHead } from '../model/content.ts'
 import { SpindleError } from '../model/errors.ts'
 import { DURATION_MS_MAX, type Limits } from '../model/limits.ts'
 import type { Delivery } from '../model/message.ts'
@@ -423,7 +424,7 @@ function inputOf({ head: { kind }, delivery, celery }: Run, task: AnyTask): unkn
   }
   const { body } = delivery.content
   if (kind === 'json') return decodeBody(kind, body)
-  const text = decodeText(body)
+  const text = utf8Text(body)
   try {
     return JSON.parse(text)
   } catch {

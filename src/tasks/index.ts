@@ -33,6 +33,7 @@ export type {
   BatchResults,
   EnqueueOptions,
   Job,
+  JobView,
   LogLine,
   QueueOrder,
   RetryDecision,

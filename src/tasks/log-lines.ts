@@ -1,4 +1,5 @@
 /** What handlers said by `ctx.log`: the newest lines of all attempts, kept with the status for as long as that is. */
+import { utf8Length } from '../model/bytes.ts'
 import type { LogLine } from './types.ts'
 
 const LINES_MAX = 100
@@ -33,7 +34,7 @@ export function newestWithin(
   if (lines === undefined) return undefined
   let from = lines.length
   for (let bytes = 2; from > 0; from--) {
-    bytes += Buffer.byteLength(JSON.stringify(lines[from - 1])) + 1
+    bytes += utf8Length(JSON.stringify(lines[from - 1])) + 1
     if (bytes > bytesMax) break
   }
   return from === lines.length ? undefined : lines.slice(from)

@@ -3,6 +3,7 @@
  * written relaxed (a power cut may forget it) and goes in the unit that ends the run.
  */
 import type { Port } from '../client/port.ts'
+import { utf8Bytes, utf8Text } from '../model/bytes.ts'
 import type { MessageId } from '../model/message.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
@@ -35,7 +36,7 @@ export function taskChannel(id: MessageId): string {
 
 export function decodeProgress(value: Uint8Array): ProgressReport | undefined {
   try {
-    const { fraction, data, log } = JSON.parse(Buffer.from(value).toString('utf8')) as Record<string, unknown>
+    const { fraction, data, log } = JSON.parse(utf8Text(value)) as Record<string, unknown>
     return { fraction: typeof fraction === 'number' ? fraction : undefined, data, log: readLines(log) }
   } catch {
     return undefined
@@ -118,10 +119,10 @@ export class Progress {
 
 function encode({ fraction, data, log }: ProgressReport): Uint8Array {
   try {
-    const value = Buffer.from(JSON.stringify({ fraction, data, log }))
+    const value = utf8Bytes(JSON.stringify({ fraction, data, log }))
     if (value.length <= PROGRESS_BYTES_MAX) return value
   } catch {
     // Falls through: data that JSON cannot carry is left out like data that is too long.
   }
-  return Buffer.from(JSON.stringify({ fraction, log }))
+  return utf8Bytes(JSON.stringify({ fraction, log }))
 }

@@ -1,4 +1,5 @@
 /** What was thrown -> what is stored and shown. A handler may throw anything at all. */
+import { utf8Bytes, utf8Text } from '../model/bytes.ts'
 import { NOTE_BYTES_MAX } from '../model/limits.ts'
 import { newestWithin, readLines } from './log-lines.ts'
 import type { LogLine, TaskError } from './types.ts'
@@ -134,7 +135,7 @@ export function encodeFailureNote({ error, runMs, failed, kills = 0, told, log }
     ...(told === undefined ? {} : { told }),
     ...(lines === undefined ? {} : { log: lines }),
   }
-  const whole = Buffer.from(JSON.stringify(fields))
+  const whole = utf8Bytes(JSON.stringify(fields))
   if (whole.length <= NOTE_BYTES_MAX) return whole
   const { stack = '', ...rest } = fields
   for (let stackMax = 2_000, messageMax = 1_500; ; stackMax >>= 1, messageMax >>= 1) {
@@ -145,14 +146,14 @@ export function encodeFailureNote({ error, runMs, failed, kills = 0, told, log }
       ...(rest.code === undefined ? {} : { code: rest.code.slice(0, 100) }),
       stack: stack.slice(0, stackMax),
     }
-    const note = Buffer.from(JSON.stringify(cut))
+    const note = utf8Bytes(JSON.stringify(cut))
     if (note.length <= NOTE_BYTES_MAX) return note
   }
 }
 
 /** Notes may come from others than this executor: text that is no JSON is taken as the message. */
 export function decodeFailureNote(note: Uint8Array): FailureNote {
-  const text = Buffer.from(note.buffer, note.byteOffset, note.byteLength).toString('utf8')
+  const text = utf8Text(note)
   const fields = parseFields(text)
   if (fields === undefined || typeof fields['message'] !== 'string') {
     return { error: { name: 'Error', message: text }, runMs: undefined }

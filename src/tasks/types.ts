@@ -201,7 +201,8 @@ export type TaskStatus<Output> =
   | (StatusBase & { readonly state: 'cancelled'; readonly endedAtMs: number })
   | (StatusBase & { readonly state: 'discarded'; readonly reason: string; readonly endedAtMs: number })
 
-export interface Job<Output> {
+/** A job as one looks at it. */
+export interface JobView<Output> {
   readonly id: MessageId
   /** The task's name; undefined for a job that was looked up by its id alone. */
   readonly task: string | undefined
@@ -211,6 +212,9 @@ export interface Job<Output> {
   result(options?: { readonly timeoutMs?: number }): Promise<Output>
   /** Every change of status or progress until the end; the first is the present one. */
   watch(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<TaskStatus<Output>>
+}
+
+export interface Job<Output> extends JobView<Output> {
   /** Queued: gone at once. Running: its `ctx.signal` aborts and it is not retried. false: it had ended already. */
   cancel(): Promise<boolean>
   /** A failed (kept) task goes back to its queue with its attempts reset. false: not failed. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
-import { connect, createServer, type Server as NetServer, type Socket } from 'node:net'
+import { createServer } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
 import { type OpenOptions, open, type Spindle, SpindleError } from '../../src/index.ts'
@@ -8,6 +8,7 @@ import type { Grant } from '../../src/model/access.ts'
 import { FrameDecoder } from '../../src/wire/remote/decoder.ts'
 import { encodeFrame, type Frame } from '../../src/wire/remote/frame.ts'
 import { type TestServer, testServer } from '../serve/test-server.ts'
+import { Cable } from './cable.ts'
 
 const TOKEN = 'token-of-the-test-0123456789'
 
@@ -36,61 +37,6 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
     return fault instanceof SpindleError ? fault.code : String(fault)
   }
 }
-
-/** Passes bytes on to a port, until told to cut, or to swallow them as a dead cable does. */
-class Cable {
-  readonly #server: NetServer
-  readonly #pairs = new Set<readonly [Socket, Socket]>()
-  #swallows = false
-  #toPort: number
-
-  constructor(toPort: number) {
-    this.#toPort = toPort
-    this.#server = createServer((near) => {
-      const far = connect(this.#toPort, '127.0.0.1')
-      const pair = [near, far] as const
-      this.#pairs.add(pair)
-      for (const [from, to] of [pair, [far, near] as const]) {
-        from.on('data', (chunk: Buffer) => this.#swallows || to.write(chunk))
-        from.on('error', () => {})
-        from.on('close', () => {
-          this.#pairs.delete(pair)
-          to.destroy()
-        })
-      }
-    })
-  }
-
-  async listen(): Promise<string> {
-    this.#server.listen(0, '127.0.0.1')
-    await once(this.#server, 'listening')
-    onTestFinished(() => this.close())
-    return `http://127.0.0.1:${(this.#server.address() as { port: number }).port}`
-  }
-
-  leadTo(url: string): void {
-    this.#toPort = portOf(url)
-  }
-
-  /** Ends the connections there are. */
-  cut(): void {
-    for (const [near, far] of this.#pairs) {
-      near.destroy()
-      far.destroy()
-    }
-  }
-
-  swallow(): void {
-    this.#swallows = true
-  }
-
-  close(): void {
-    this.cut()
-    this.#server.close()
-  }
-}
-
-const portOf = (url: string): number => Number(new URL(url).port)
 
 describe('a client of a server', () => {
   it('sends, receives, settles, publishes and commits as in one process', async () => {
@@ -177,7 +123,7 @@ describe('a client of a server', () => {
 
   it('goes on after its connection is cut: waits are resumed, leases kept, new calls answered', async () => {
     const server = await started()
-    const cable = new Cable(portOf(server.url))
+    const cable = new Cable(server.url)
     const spindle = await opened(await cable.listen())
     const queue = await spindle.queue<string>('q', { leaseMs: 600_000 })
     await queue.send('held')
@@ -192,7 +138,7 @@ describe('a client of a server', () => {
 
   it('does not know what became of a send that was not answered', async () => {
     const server = await started()
-    const cable = new Cable(portOf(server.url))
+    const cable = new Cable(server.url)
     const spindle = await opened(await cable.listen())
     const queue = await spindle.queue<string>('q')
     cable.swallow()
@@ -205,7 +151,7 @@ describe('a client of a server', () => {
   it('moves to the next server when one drains, with its waits', async () => {
     const first = await started()
     const second = await started()
-    const cable = new Cable(portOf(first.url))
+    const cable = new Cable(first.url)
     const spindle = await opened(await cable.listen())
     const queue = await spindle.queue<string>('q')
     await second.port.declareQueue('q', {})

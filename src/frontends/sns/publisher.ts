@@ -7,7 +7,8 @@
  */
 import { createHash } from 'node:crypto'
 import type { Binding, Port, QueuedMessage, SimpleStep } from '../../broker/port.ts'
-import { type ContentMeta, decodeText, encodeContent } from '../../model/content.ts'
+import { utf8Text } from '../../model/bytes.ts'
+import { type ContentMeta, encodeContent } from '../../model/content.ts'
 import { isFault } from '../../model/errors.ts'
 import type { AppendOutcome, Content } from '../../model/message.ts'
 import type { Clock } from '../../runtime/clock.ts'
@@ -146,7 +147,7 @@ export class Publisher {
   ): Promise<Copy | undefined> {
     const deadLetters = redriveQueueOf(subscription.attributes)
     if (deadLetters === undefined) return undefined
-    const content = deadLetter(decodeText(of.content.body), of)
+    const content = deadLetter(utf8Text(of.content.body), of)
     return this.#copy(storeName(deadLetters, this.#parts.home), content, of.outgoing, undefined)
   }
 

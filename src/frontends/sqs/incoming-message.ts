@@ -1,6 +1,7 @@
 /** A delivery as SQS tells it. */
 import { isUtf8 } from 'node:buffer'
-import { decodeHead, decodeText } from '../../model/content.ts'
+import { utf8Text } from '../../model/bytes.ts'
+import { decodeHead } from '../../model/content.ts'
 import type { Delivery } from '../../model/message.ts'
 import { md5Hex } from '../../wire/aws/attribute-md5.ts'
 import { type AttributeFilter, returnedAttributes } from './message-attributes.ts'
@@ -55,7 +56,7 @@ const TEXT_HEAD = 1
 /** Bytes of other protocols that are no UTF-8 are shown in base64, since a body here is text. */
 function bodyText(head: Uint8Array, body: Uint8Array): string {
   const isText = head[0] === TEXT_HEAD || isUtf8(body)
-  return isText ? decodeText(body) : Buffer.from(body).toString('base64')
+  return isText ? utf8Text(body) : Buffer.from(body).toString('base64')
 }
 
 function systemAttributesOf(

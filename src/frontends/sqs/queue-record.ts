@@ -1,5 +1,5 @@
 /** What SQS remembers of a queue beside its policy: one record, written in the unit that creates or changes the queue. */
-import { decodeText } from '../../model/content.ts'
+import { utf8Text } from '../../model/bytes.ts'
 import type { Attributes } from './queue-attributes.ts'
 
 export interface QueueRecord {
@@ -23,7 +23,7 @@ export function encodeRecord(record: QueueRecord): Uint8Array {
 /** undefined: a record that another version wrote and this one cannot read. */
 export function decodeRecord(value: Uint8Array): QueueRecord | undefined {
   try {
-    const parsed: unknown = JSON.parse(decodeText(value))
+    const parsed: unknown = JSON.parse(utf8Text(value))
     if (typeof parsed !== 'object' || parsed === null) return undefined
     const { attributes, tags, createdAtMs, modifiedAtMs } = parsed as Record<string, unknown>
     if (typeof createdAtMs !== 'number' || typeof modifiedAtMs !== 'number') return undefined

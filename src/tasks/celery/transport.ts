@@ -6,7 +6,8 @@
  *         which is kombu's envelope; kombu 5.3 and later may leave the outer base64 out
  */
 import { AMQP_HEAD } from '../../model/amqp-head.ts'
-import { decodeHead, decodeText, encodeContent } from '../../model/content.ts'
+import { utf8Text } from '../../model/bytes.ts'
+import { decodeHead, encodeContent } from '../../model/content.ts'
 import type { Content } from '../../model/message.ts'
 import { type FieldTable, type FieldValue, fieldOf } from '../../wire/amqp/field-table.ts'
 import { readProperties, writeProperties } from '../../wire/amqp/properties.ts'
@@ -43,7 +44,7 @@ export function sealContent(outgoing: Outgoing): Content {
 /** The body of an answer, whatever carried it. */
 export function openReply(content: Content): string {
   const envelope = content.head[0] === AMQP_HEAD ? undefined : openSqs(content)
-  return envelope?.raw.body ?? decodeText(content.body)
+  return envelope?.raw.body ?? utf8Text(content.body)
 }
 
 function openAmqp({ head, body }: Content): Envelope {
@@ -52,7 +53,7 @@ function openAmqp({ head, body }: Content): Envelope {
   const { headers, contentType = '', replyTo } = readProperties(bytes, keyAt + 1 + (bytes[keyAt] ?? 0))
   return {
     transport: 'amqp',
-    raw: { headers: valuesOf(headers ?? new Map()), body: decodeText(body), contentType },
+    raw: { headers: valuesOf(headers ?? new Map()), body: utf8Text(body), contentType },
     replyTo: isText(replyTo) ? replyTo : undefined,
   }
 }
@@ -76,7 +77,7 @@ function sealAmqp({ queue, raw, correlationId, replyTo, priority }: Outgoing): C
 
 function openSqs({ head, body }: Content): Envelope | undefined {
   if (decodeHead(head).kind !== 'text') return undefined
-  const text = decodeText(body)
+  const text = utf8Text(body)
   const envelope = parsed(text) ?? parsed(Buffer.from(text, 'base64').toString('utf8'))
   if (envelope === undefined) return undefined
   const { headers, properties, body: inner, 'content-type': contentType } = envelope
@@ -129,7 +130,7 @@ function valuesOf(table: FieldTable): Fields {
 function jsonOf(field: FieldValue): unknown {
   switch (field.type) {
     case 'S':
-      return decodeText(field.value)
+      return utf8Text(field.value)
     case 'A':
       return field.value.map(jsonOf)
     case 'F':

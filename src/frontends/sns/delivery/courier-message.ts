@@ -1,5 +1,6 @@
 /** What waits in the queue of a subscription for the courier: the text to deliver, and what must be said beside it. */
-import { decodeHead, decodeText, encodeContent } from '../../../model/content.ts'
+import { utf8Text } from '../../../model/bytes.ts'
+import { decodeHead, encodeContent } from '../../../model/content.ts'
 import type { Content } from '../../../model/message.ts'
 
 export type NotificationType = 'Notification' | 'SubscriptionConfirmation' | 'UnsubscribeConfirmation'
@@ -34,5 +35,5 @@ export function decodeCourierMessage({ head, body }: Content): CourierMessage | 
   const { type, system } = decodeHead(head)
   const about = system['sns']
   if (type !== TYPE || about === undefined) return undefined
-  return { ...(JSON.parse(about) as Omit<CourierMessage, 'text'>), text: decodeText(body) }
+  return { ...(JSON.parse(about) as Omit<CourierMessage, 'text'>), text: utf8Text(body) }
 }

@@ -3,7 +3,8 @@
  * nobody else, and a restart loses nothing. It follows the subscriptions as they come and go.
  */
 import type { Port } from '../../../broker/port.ts'
-import { decodeHead, decodeText } from '../../../model/content.ts'
+import { utf8Text } from '../../../model/bytes.ts'
+import { decodeHead } from '../../../model/content.ts'
 import type { Delivery } from '../../../model/message.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import type { Log } from '../../../runtime/log.ts'
@@ -194,7 +195,7 @@ export class Courier {
     const message = decodeCourierMessage(delivery.content)
     if (message !== undefined) return message
     const subscription = (await this.#parts.subscriptions.of(exchange)).get(id)
-    const text = decodeText(delivery.content.body)
+    const text = utf8Text(delivery.content.body)
     const messageId = delivery.id
     const plain = { type: 'Notification', messageId, subject: undefined, raw: true, text } as const
     if (subscription === undefined || isPlain(subscription)) return plain
