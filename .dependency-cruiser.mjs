@@ -62,6 +62,11 @@ const table = {
     but: 'tasks, client, model and runtime',
     why: 'the fetch handler is a user of tasks, mountable in any web framework',
   },
+  orm: {
+    may: rooms('model'),
+    but: 'model',
+    why: 'an adapter hands over a connection; what is done on it is the business of the engine',
+  },
   browser: {
     may: rooms('tasks', 'client', 'model', 'runtime'),
     but: 'tasks, client, model and runtime',

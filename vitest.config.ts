@@ -11,7 +11,7 @@ export default defineConfig({
     alias: [
       { find: /^spindle-mq$/, replacement: source('index.ts') },
       { find: /^spindle-mq\/engine$/, replacement: source('engine/engine.ts') },
-      { find: /^spindle-mq\/(http|dashboard|outbox|tasks|testing)$/, replacement: source('$1/index.ts') },
+      { find: /^spindle-mq\/(browser|http|dashboard|orm|outbox|tasks|testing)$/, replacement: source('$1/index.ts') },
     ],
   },
   test: {

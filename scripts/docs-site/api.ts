@@ -7,6 +7,7 @@ const ENTRIES: readonly { readonly name: string; readonly file: string }[] = [
   { name: 'spindle-mq/browser', file: 'src/browser/index.ts' },
   { name: 'spindle-mq/http', file: 'src/http/index.ts' },
   { name: 'spindle-mq/dashboard', file: 'src/dashboard/index.ts' },
+  { name: 'spindle-mq/orm', file: 'src/orm/index.ts' },
   { name: 'spindle-mq/outbox', file: 'src/outbox/index.ts' },
   { name: 'spindle-mq/testing', file: 'src/testing/index.ts' },
   { name: 'spindle-mq/engine', file: 'src/engine/engine.ts' },

@@ -126,8 +126,11 @@ export interface Port {
 
   /** Tells everybody who listens on this store's channel; not stored, never waits, lost when nobody listens. */
   announce(channel: string, data: Uint8Array): void
-  /** Hears announcements of one channel. The broker itself announces on `message/ID` each time that message settles or changes state. */
-  listen(channel: string, heard: (data: Uint8Array) => void): () => void
+  /**
+   * Hears announcements of one channel. The broker itself announces on `message/ID` each time that message settles or changes state.
+   * `missed`: some may have been lost while the store could not be reached; whoever waits for one should look now.
+   */
+  listen(channel: string, heard: (data: Uint8Array) => void, missed?: () => void): () => void
 
   /** Ends the waits of this process (they answer []) and lets go of the store. Leases it still holds run out by their clock; those of a joined process are given back at once, unspent. */
   close(): Promise<void>

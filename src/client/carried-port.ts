@@ -6,7 +6,7 @@
  *
  * What a caller sees when the port beneath goes away, in peace or not:
  * - a waiting receive goes on at the next one, for the rest of its `waitMs`; listeners stay; what was announced
- *   in between is lost
+ *   in between is lost, and they are told so
  * - reads, declarations, bindings and extends are repeated
  * - a settle is repeated: a receipt stays good while its lease does, so `settled` means settled. Where the
  *   repetition says `stale`, the first attempt may have done it, or the lease was lost: `outcome-unknown`
@@ -36,6 +36,7 @@ export interface CarriedParts {
 interface Listener {
   readonly channel: string
   readonly heard: (data: Uint8Array) => void
+  readonly missed: (() => void) | undefined
   end: () => void
 }
 
@@ -219,8 +220,8 @@ export abstract class CarriedPort implements Port {
     this.#port?.announce(channel, data)
   }
 
-  listen(channel: string, heard: (data: Uint8Array) => void): () => void {
-    const listener: Listener = { channel, heard, end: () => {} }
+  listen(channel: string, heard: (data: Uint8Array) => void, missed?: () => void): () => void {
+    const listener: Listener = { channel, heard, missed, end: () => {} }
     this.#listeners.add(listener)
     const port = this.#port
     if (port !== undefined) listener.end = port.listen(channel, heard)
@@ -334,9 +335,11 @@ export abstract class CarriedPort implements Port {
   }
 
   protected arrived(port: Port): void {
+    const again = this.worked
     this.worked = true
     for (const listener of this.#listeners) listener.end = port.listen(listener.channel, listener.heard)
     this.waiting.go(port)
+    if (again) for (const { missed } of this.#listeners) missed?.()
   }
 
   protected fail(fault: unknown): void {

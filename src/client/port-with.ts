@@ -34,7 +34,7 @@ export function portWith(port: Port, replaced: Partial<Port>): Port {
     read: (key) => port.read(key),
     scan: (prefix, options) => port.scan(prefix, options),
     announce: (channel, data) => port.announce(channel, data),
-    listen: (channel, heard) => port.listen(channel, heard),
+    listen: (channel, heard, missed) => port.listen(channel, heard, missed),
     close: () => port.close(),
     ...replaced,
   }

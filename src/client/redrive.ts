@@ -30,7 +30,11 @@ export class PortRedrive implements Redrive {
 
   async done(): Promise<RedriveView> {
     let wake = (): void => {}
-    const endListening = this.#port.listen(redriveChannel(this.id), () => wake())
+    const endListening = this.#port.listen(
+      redriveChannel(this.id),
+      () => wake(),
+      () => wake(),
+    )
     try {
       for (;;) {
         const heard = new Promise<void>((resolve) => {

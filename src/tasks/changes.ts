@@ -1,4 +1,4 @@
-/** Waits for something to have changed: announcements wake it at once, a slow beat makes up for those that were lost. */
+/** Waits for something to have changed: announcements wake it at once, and so does a connection that was made anew; a slow beat makes up for the rest. */
 import type { Port } from '../client/port.ts'
 import { SpindleError } from '../model/errors.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -15,7 +15,13 @@ export class Changes {
   constructor(parts: { port: Pick<Port, 'listen'>; clock: Clock; channels: readonly string[]; beatMs: number }) {
     this.#clock = parts.clock
     this.#beatMs = parts.beatMs
-    this.#unlisten = parts.channels.map((channel) => parts.port.listen(channel, () => this.#change()))
+    this.#unlisten = parts.channels.map((channel) =>
+      parts.port.listen(
+        channel,
+        () => this.#change(),
+        () => this.#change(),
+      ),
+    )
   }
 
   /** Resolves at a change since the last call, at the beat, or after `atMostMs`, whichever is first. Rejects once closed. */

@@ -16,10 +16,15 @@ const KILLS = long ? 30 : 1
 const SCALE = long ? 20_000 : 600
 
 /** Runs it until it comes through; resolves to what it said, and how often it was killed. */
-async function movedThrough(from: string, to: string, seed: number): Promise<{ output: string; kills: number }> {
+async function movedThrough(
+  from: string,
+  to: string,
+  seed: number,
+  more: readonly string[] = [],
+): Promise<{ output: string; kills: number }> {
   const random = seededRandom(seed)
   for (let kills = 0; ; kills++) {
-    const command = spindle(['move', '--from', from, '--to', to])
+    const command = spindle(['move', '--from', from, '--to', to, ...more])
     // From its first breath to the middle of the work: it says nothing until it is done.
     const kill = systemClock.setTimer(1_500 + random.float() * 3_000, () => {
       if (kills < KILLS) command.child.kill('SIGKILL')
@@ -52,7 +57,8 @@ it.skipIf(missing !== undefined)(
     expect(await inventory(second.port, systemClock)).toEqual(before)
     await second.close()
 
-    await movedThrough(there, back, 2)
+    const again = await movedThrough(there, back, 2, ['--json'])
+    expect(JSON.parse(again.output)).toMatchObject({ moved: count, to: back, tookMs: expect.any(Number) })
     const third = await open(back)
     expect(await inventory(third.port, systemClock)).toEqual(before)
     expect(await third.measure()).toHaveLength(before.queues.length)

@@ -136,6 +136,35 @@ describe('a client of a server', () => {
     await queue.send('after')
   })
 
+  it('tells listeners after a cut that they may have missed something, and only then', async () => {
+    const server = await started()
+    const cable = new Cable(server.url)
+    const spindle = await opened(await cable.listen())
+    const heard: string[] = []
+    const told = (wanted: string): Promise<void> =>
+      new Promise((resolve) => {
+        const end = spindle.port.listen(
+          'news',
+          (data) => {
+            heard.push(Buffer.from(data).toString())
+            if (wanted === 'news') resolve(end())
+          },
+          () => {
+            heard.push('missed')
+            if (wanted === 'missed') resolve(end())
+          },
+        )
+      })
+    const missed = told('missed')
+    cable.cut()
+    await missed
+    const news = told('news')
+    await spindle.measure()
+    server.port.announce('news', Buffer.from('after'))
+    await news
+    expect(heard).toEqual(['missed', 'after'])
+  })
+
   it('does not know what became of a send that was not answered', async () => {
     const server = await started()
     const cable = new Cable(server.url)

@@ -3,14 +3,17 @@ import process from 'node:process'
 import { Command } from 'commander'
 import { systemClock } from '../../runtime/clock.ts'
 import { print, warningLog } from '../console-log.ts'
+import { progressBar } from '../progress-bar.ts'
 
 interface MoveFlags {
   readonly from: string
   readonly to: string
   readonly keep?: boolean
+  readonly json?: boolean
 }
 
-const TOLD_EVERY_MS = 1_000
+/** Where there is no terminal for a bar. */
+const TOLD_EVERY_MS = 5_000
 
 const NOTES = `
 Everything goes: queues with their policies, messages with ids, order, groups, attempts and history, kept results, schedules, workflows,
@@ -29,18 +32,21 @@ export function moveCommand(): Command {
     .requiredOption('--from <url>', 'file:PATH or postgres://…')
     .requiredOption('--to <url>', 'a new one; or that of a move that was ended')
     .option('--keep', 'leave the source as it is')
+    .option('--json', 'print JSON')
     .addHelpText('after', NOTES)
     .action((flags: MoveFlags) => move(flags))
 }
 
-async function move({ from, to, keep }: MoveFlags): Promise<void> {
+async function move({ from, to, keep, json }: MoveFlags): Promise<void> {
   // Not before it is needed: `--help` must not load the engines.
   const [{ openMoveEnds }, { moveStore }] = await Promise.all([
     import('../../server/move/open-stores.ts'),
     import('../../server/move/move-store.ts'),
   ])
   const ends = await openMoveEnds({ from, to, log: warningLog })
-  let toldMs = performance.now()
+  const bar = progressBar(json === true ? 'off' : 'moved')
+  const startedMs = performance.now()
+  let toldMs = startedMs
   try {
     const moved = await moveStore({
       source: ends.source.port,
@@ -48,13 +54,21 @@ async function move({ from, to, keep }: MoveFlags): Promise<void> {
       clock: systemClock,
       keepSource: keep === true,
       told({ moved: so, total, queue }) {
-        if (performance.now() - toldMs < TOLD_EVERY_MS) return
+        bar.show(so, total)
+        if (process.stderr.isTTY || performance.now() - toldMs < TOLD_EVERY_MS) return
         toldMs = performance.now()
         process.stderr.write(`${so} of ${total} messages, now ${queue}\n`)
       },
     })
-    print(`moved ${moved} messages from ${ends.source.url} to ${ends.destination.url}`)
+    bar.end()
+    const [source, destination] = [ends.source.url, ends.destination.url]
+    if (json !== true) print(`moved ${moved} messages from ${source} to ${destination}`)
+    else {
+      const tookMs = Math.round(performance.now() - startedMs)
+      process.stdout.write(`${JSON.stringify({ moved, from: source, to: destination, tookMs })}\n`)
+    }
   } finally {
+    bar.end()
     await ends.close()
   }
 }

@@ -79,7 +79,8 @@ export class Pauses {
     this.#port = parts.port
     this.#clock = parts.clock
     this.#log = parts.log
-    this.#unlisten = parts.port.listen(CHANNEL, () => void this.#load())
+    const look = (): void => void this.#load()
+    this.#unlisten = parts.port.listen(CHANNEL, look, look)
   }
 
   /** Resolves once it knows what is paused. */
