@@ -9,7 +9,7 @@
 import type { Port } from '../client/port.ts'
 import { SpindleError } from '../model/errors.ts'
 import type { Delivery, MessageId } from '../model/message.ts'
-import type { Clock } from '../runtime/clock.ts'
+import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import { CANCEL_CHANNEL } from './cancel.ts'
 import type { Deadlines } from './deadlines.ts'
@@ -217,45 +217,44 @@ export class TaskWorker implements Worker {
 
   async #takeShares(queues: readonly WorkedQueue[], room: number, signal: AbortSignal): Promise<Delivery[]> {
     const share = Math.max(1, Math.floor(room / queues.length))
-    const found = await Promise.all(
-      queues
-        .slice(0, room)
-        .map(({ queue, grouped }) => this.#port.receive({ queue, max: grouped ? 1 : share }, signal)),
-    )
-    return found.flat()
+    const claims = queues
+      .slice(0, room)
+      .map(({ queue, grouped }) => this.#port.receive({ queue, max: grouped ? 1 : share }, signal))
+    return taken(await Promise.allSettled(claims))
   }
 
   /** One after the other: what a queue leaves is for the next. */
   async #takeRanked(queues: readonly WorkedQueue[], room: number, signal: AbortSignal): Promise<Delivery[]> {
-    const found: Delivery[] = []
+    const answers: PromiseSettledResult<Delivery[]>[] = []
+    let left = room
     for (const { queue, grouped } of queues) {
-      if (found.length >= room || signal.aborted) break
-      const max = grouped ? 1 : room - found.length
-      // What was taken is hidden from others already, so a fault of a later queue must not lose it.
-      const more = found.length === 0 ? this.#port.receive({ queue, max }, signal) : this.#tryTake(queue, max, signal)
-      found.push(...(await more))
+      if (left <= 0 || signal.aborted) break
+      const claim = this.#port.receive({ queue, max: grouped ? 1 : left }, signal)
+      const [answer] = await Promise.allSettled([claim])
+      answers.push(answer)
+      if (answer.status === 'fulfilled') left -= answer.value.length
     }
-    return found
+    return taken(answers)
   }
 
-  #tryTake(queue: string, max: number, signal: AbortSignal): Promise<Delivery[]> {
-    return this.#port.receive({ queue, max }, signal).catch(() => [])
-  }
-
+  /** A queue that refuses is asked again when the others have waited for PAUSE_MS_MAX. */
   async #awaitMany(queues: readonly WorkedQueue[], room: number, claims: AbortSignal): Promise<Delivery[]> {
     const first = new AbortController()
     const signal = AbortSignal.any([first.signal, claims])
+    let again: Timer | undefined
     const waits = queues.map(({ queue }) => this.#port.receive({ queue, max: 1, waitMs: WAIT_MS }, signal))
     for (const wait of waits) {
       wait.then(
         (deliveries) => deliveries.length > 0 && first.abort(),
-        () => first.abort(),
+        (fault: unknown) => {
+          this.#log.warn('a queue cannot be claimed from; the others go on', { fault })
+          again ??= this.#clock.setTimer(PAUSE_MS_MAX, () => first.abort())
+        },
       )
     }
     const answers = await Promise.allSettled(waits)
-    const deliveries = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
-    const refused = answers.find((answer) => answer.status === 'rejected')
-    if (deliveries.length === 0 && refused !== undefined) throw refused.reason
+    again?.cancel()
+    const deliveries = taken(answers)
     // Several may have come at the same instant; what there is no room for goes back as if it had never been taken.
     this.#giveBack(deliveries.slice(room))
     return deliveries.slice(0, room)
@@ -356,6 +355,16 @@ export class TaskWorker implements Worker {
       }
     })
   }
+}
+
+/**
+ * What several claims took. It is hidden from others already, so a queue that refuses must not lose what the rest gave. Throws where
+ * none of them answered.
+ */
+function taken(answers: readonly PromiseSettledResult<Delivery[]>[]): Delivery[] {
+  const refusals = answers.filter((answer) => answer.status === 'rejected')
+  if (refusals[0] !== undefined && refusals.length === answers.length) throw refusals[0].reason
+  return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
 }
 
 /** `closed`: the application let go of the store; `failed`: it will not answer again; undefined: it may. */

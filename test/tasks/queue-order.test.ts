@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
+import { SpindleError } from '../../src/model/errors.ts'
 import { task } from '../../src/tasks/index.ts'
 import type { QueueOrder } from '../../src/tasks/types.ts'
 import { gate, type Rig, rig, sleep } from './rig.ts'
@@ -75,6 +76,31 @@ describe('the queues of a worker', () => {
     await on.clock.advance(10)
     expect(ran).toEqual([...Array(3).fill('news'), ...Array(5).fill('mail')])
     held.open()
+  })
+
+  it.each(['turns', 'strict', { shut: 9 }] as const)('go on without one that refuses, ordered by %j', async (order) => {
+    const receive = on.port.receive.bind(on.port)
+    let refuses = true
+    vi.spyOn(on.port, 'receive').mockImplementation((request, signal) =>
+      refuses && request.queue === 'shut'
+        ? Promise.reject(new SpindleError('access-denied', "read 'shut' as 'worker'"))
+        : receive(request, signal),
+    )
+    const [shut, open] = [named('shut'), named('open')]
+    const waiting = await Promise.all([1, 2, 3].map((n) => on.tasks.enqueue(open, n)))
+    const late = await on.tasks.enqueue(shut, 4)
+    await on.tasks.work([shut, open], { concurrency: 4, order })
+    await on.clock.advance(60_000)
+    for (const job of waiting) expect(await job.status()).toMatchObject({ state: 'succeeded', attempts: 1 })
+
+    const next = await on.tasks.enqueue(open, 5)
+    await on.clock.advance(0)
+    expect(await next.status()).toMatchObject({ state: 'succeeded', attempts: 1 })
+    expect(new Set(on.warnings)).toEqual(new Set(['a queue cannot be claimed from; the others go on']))
+
+    refuses = false
+    await on.clock.advance(5_000)
+    expect(await late.status()).toMatchObject({ state: 'succeeded', attempts: 1 })
   })
 
   it.each([
