@@ -59,8 +59,9 @@ export async function examineFolder(path: string, options: DoctorOptions): Promi
   const target = options.salvageTo === undefined ? undefined : await emptyTarget(folder, options.salvageTo)
   const examination = await examine(readOnlyDisk(folder))
   try {
-    if (examination.kind === 'newer')
-      throw new SpindleError('format-newer', `examine ${folder} (format ${examination.version})`)
+    const { kind, version } = examination
+    if (kind === 'newer' || kind === 'older')
+      throw new SpindleError(`format-${kind}`, `examine ${folder} (format ${version})`)
     const salvaged = target === undefined ? null : await salvageInto(target, examination, options)
     return reportOf(folder, examination, salvaged)
   } finally {

@@ -73,7 +73,8 @@ describe('a sound store', () => {
   })
 
   it('after a crash too: an unfinished write at the end is a note, no damage', async () => {
-    const { disk, held } = await worked(4)
+    // So little work that no file was used before: of one that was, nobody can tell.
+    const { disk, held } = await worked(4, 60)
     const { engine } = await openStore(disk)
     const message = { content: { body: Buffer.alloc(3_000, 'x'), head: new Uint8Array(0) } }
     await engine.commit([{ ops: [{ kind: 'append', queue: 'plain', message }] }])
@@ -231,12 +232,17 @@ describe('a file', () => {
     expect(essences(saved.held)).toEqual(essences(held))
   })
 
-  it('of a newer format is not read', async () => {
+  it.each([
+    ['newer', 99],
+    ['older', 2],
+  ])('of a format that is %s is not read', async (kind, version) => {
     const { disk } = await worked(16, 50)
-    const [path = ''] = segmentsOf(disk)
-    const file = await disk.open(path, 'existing')
-    await file.write(encodeSegmentHeader({ version: 99, segment: 1, bytes: await file.sizeBytes(), salt: 0 }), 0)
-    expect(await examine(disk)).toMatchObject({ kind: 'newer', version: 99 })
+    for (const path of segmentsOf(disk)) {
+      const file = await disk.open(path, 'existing')
+      const segment = Number(/(\d+)\.seg$/.exec(path)?.[1])
+      await file.write(encodeSegmentHeader({ version, segment, bytes: await file.sizeBytes(), salt: 0 }), 0)
+    }
+    expect(await examine(disk)).toMatchObject({ kind, version })
   })
 })
 

@@ -46,6 +46,35 @@ it('opens from a checkpoint and what came after it', async () => {
   await rig.engine.close()
 })
 
+it('keeps groups that many rows name, and keys whose messages are gone', async () => {
+  const rig = await Rig.open({ checkpointBytes: 400_000 })
+  await rig.declare('lines', { groups: { kind: 'ordered' }, dedup: { kind: 'window', windowMs: 1_000_000 } })
+  await rig.declare('turns', { groups: { kind: 'fair', concurrency: null } })
+  const send = (i: number) =>
+    Promise.all([
+      rig.send('lines', bytes(40, i), { groupId: `line ${i % 40}`, dedupId: `key ${i}` }),
+      rig.send('turns', bytes(40, i), { groupId: `turn ${i % 30}` }),
+    ])
+  for (let i = 0; i < 5_000; i++) await send(i)
+  // Some groups end, and come back under the numbers that others had.
+  const taken = await rig.take('lines', 400)
+  for (const { receipt } of taken) await rig.unit({ kind: 'settle', receipt, how: { kind: 'ack' } })
+  await until(async () => (await rig.checkpoints()).length > 0)
+  for (let i = 5_000; i < 9_000; i++) await send(i)
+  const before = [await rig.everything('lines'), await rig.everything('turns')]
+  const [newest] = await rig.checkpoints()
+  await rig.crash()
+  expect([await rig.everything('lines'), await rig.everything('turns')]).toEqual(before)
+  expect(newest).toBeDefined()
+  const content = { body: bytes(1, 1), head: new Uint8Array(0) }
+  // The message of the first key was taken and is gone; that of the last one waits.
+  for (const i of [0, 8_999]) {
+    const message = { content, groupId: 'any', dedupId: `key ${i}` }
+    expect(await rig.unit({ kind: 'append', queue: 'lines', message })).toMatchObject([{ kind: 'duplicate' }])
+  }
+  await rig.engine.close()
+})
+
 it.each([1, 2, 3, 4, 5, 6])(
   'saves each row as of the checkpoint while verbs change it, seed %i',
   async (seed) => {

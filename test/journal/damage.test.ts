@@ -194,6 +194,12 @@ describe('damage', () => {
     await expect(openRig(disk, { formatVersion: 1 })).rejects.toMatchObject({ code: 'format-newer' })
   })
 
+  it('a folder of an older format is refused as such', async () => {
+    const { disk, journal } = await openRig()
+    await journal.close()
+    await expect(openRig(disk, { formatVersion: 2 })).rejects.toMatchObject({ code: 'format-older' })
+  })
+
   it('a record in another place than its own is not taken for one', async () => {
     const { disk, journal } = await openRig()
     await putMany(journal, 3, 60)

@@ -17,7 +17,7 @@ import type { Journal, ReplayStart } from './journal/journal.ts'
 import { RECORD_SHARDS } from './records.ts'
 import type { QueueRules } from './replay.ts'
 import { KeyWriter, readDedup, readRecords } from './snapshot-keys.ts'
-import { RowWriter, readRows, Section } from './snapshot-rows.ts'
+import { RowLoader, RowWriter, Section } from './snapshot-rows.ts'
 
 export interface CheckpointHeader {
   readonly start: ReplayStart
@@ -66,7 +66,7 @@ export class Checkpointer {
         this.#save(chunk)
         for (const section of this.#saved.splice(0)) await writer.section(section)
       }
-      await this.#keys(writer)
+      await this.#keys(writer, header.nextNumber)
       // What the slices saw must not be lost by a power cut that the checkpoint survives.
       await this.#journal.sync()
       if (this.#stopping) {
@@ -93,6 +93,7 @@ export class Checkpointer {
     this.#chunks = index.slots.chunks.length
     this.#written = new Uint8Array(this.#chunks)
     this.#saved = []
+    this.#rows.restart()
     index.beforeWrite = (slot) => {
       const chunk = slot >>> CHUNK_BITS
       if (chunk < this.#chunks && this.#written[chunk] === 0) this.#save(chunk)
@@ -111,8 +112,8 @@ export class Checkpointer {
     this.#saved.push(...this.#rows.chunk(this.#core, chunk))
   }
 
-  async #keys(writer: CheckpointWriter): Promise<void> {
-    const keys = new KeyWriter(this.#core)
+  async #keys(writer: CheckpointWriter, nextNumber: number): Promise<void> {
+    const keys = new KeyWriter(this.#core, nextNumber)
     for (const queue of [...this.#core.byName.values()]) {
       if (queue.dedup.size === 0) continue
       for (const shard of [...queue.dedup.shards()]) {
@@ -130,14 +131,14 @@ export class Checkpointer {
 /** Puts a checkpoint into an empty index, unlinked; answers from where the journal goes on. */
 export async function readCheckpoint(core: Core, checkpoint: Checkpoint, label: string): Promise<ReplayStart> {
   let start: ReplayStart | undefined
-  const done: { number: number; ended: number }[] = []
+  const rows = new RowLoader(core)
   await checkpoint.read((payload) => {
     switch (payload[0]) {
       case Section.header:
         start = readHeader(core, JSON.parse(payload.toString('utf8', 1)) as CheckpointHeader)
         return
       case Section.rows:
-        readRows(core, payload, done)
+        rows.section(payload)
         return
       case Section.dedup:
         readDedup(core, payload)
@@ -150,8 +151,8 @@ export async function readCheckpoint(core: Core, checkpoint: Checkpoint, label: 
     }
   })
   if (start === undefined) throw new SpindleError('corrupt', `read checkpoint ${checkpoint.number} of ${label}`)
-  done.sort((a, b) => a.ended - b.ended || a.number - b.number)
-  for (const { number } of done) core.index.queueOf(core.index.numbers.get(number)).done.push(number)
+  rows.done.sort((a, b) => a.ended - b.ended || a.number - b.number)
+  for (const { number } of rows.done) core.index.queueOf(core.index.numbers.get(number)).done.push(number)
   return start
 }
 

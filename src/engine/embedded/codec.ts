@@ -26,7 +26,7 @@
  *
  * `back` is the distance from the record's start to the content of an earlier append of the same record.
  */
-export const FORMAT_VERSION = 2
+export const FORMAT_VERSION = 3
 /** Kind byte of the journal's records. */
 export const RECORD_KIND = 1
 

@@ -4,14 +4,19 @@
  *   row := number:f64 queue:u32 state:u8 priority:u8 bits:u16 enqueuedAt:f64 segment:u32 offset:u32 length:u32
  *          [sequence:f64] [due:f64] [expires:f64] [counts: attempts:u16 deliveries:u16]
  *          [lease: token:f64 firstLeasedAt:f64 term:f64] [holder:str] [ended:f64] [note:place] [kept:place]
- *          [group:str] [dedup:str] [history:json]
+ *          [group: ref:u32 [name:str]] [dedup:str] [history:json]
  *   place := segment:u32 offset:u32 length:u32
+ *
+ * A group has its name in the first row of it, and a number from then on: there are more rows than groups.
  *
  * `state` is 2 for everything that waits (delayed, ready, and pending, whose record is in the journal before the checkpoint);
  * whether a delay is over follows from `due`.
  */
 import type { Death } from '../../model/message.ts'
 import type { Core } from './core.ts'
+import type { Group } from './index/groups.ts'
+import type { NewRow } from './index/message-index.ts'
+import type { QueueState } from './index/queue-state.ts'
 import { type BlobPlace, CHUNK_BITS, CHUNK_SLOTS, Flag, SLOT_MASK, State } from './index/slots.ts'
 
 export const Bit = {
@@ -30,6 +35,7 @@ export const Bit = {
   shared: 4_096,
   late: 8_192,
   fromDead: 16_384,
+  groupNamed: 32_768,
 } as const
 
 /** First byte of a checkpoint's sections. */
@@ -39,12 +45,20 @@ export const Section = { header: 0, rows: 1, dedup: 2, records: 3 } as const
 export const SECTION_BYTES = 1_048_576
 
 /** Fixed fields and every optional one but strings and history. */
-const ROW_BYTES = 36 + 8 * 3 + 4 + 24 + 8 + 24
+const ROW_BYTES = 36 + 8 * 3 + 4 + 24 + 8 + 24 + 4
 
 export class RowWriter {
   #bytes = Buffer.allocUnsafeSlow(1 << 18)
   #view = new DataView(this.#bytes.buffer)
   #at = 0
+  /** Groups named in this checkpoint, and in all before it. */
+  #groups = 0
+  #groupsBefore = 0
+
+  /** The next chunk is the first of a checkpoint. */
+  restart(): void {
+    this.#groupsBefore = this.#groups
+  }
 
   /** The live rows of a chunk, as sections; copies. */
   chunk(core: Core, chunk: number): Buffer[] {
@@ -118,12 +132,20 @@ export class RowWriter {
     if (c.note !== undefined) bits |= this.#place(Bit.note, core, slot, 'note')
     if (c.kept !== undefined) bits |= this.#place(Bit.kept, core, slot, 'kept')
     const group = c.group === undefined ? 0 : (c.group[i] as number)
-    if (group !== 0) bits |= this.#string(Bit.group, core.index.queueOf(slot).groups.at(group).key)
+    if (group !== 0) bits |= this.#group(core.index.queueOf(slot).groups.at(group))
     const dedup = c.dedup?.[i]
     if (dedup !== undefined) bits |= this.#string(Bit.dedup, dedup)
     const history = slots.history(slot)
     if (history.length > 0) bits |= this.#string(Bit.history, JSON.stringify(history))
     this.#view.setUint16(start + 14, bits, true)
+  }
+
+  #group(group: Group): number {
+    const isNew = group.savedAs < this.#groupsBefore
+    if (isNew) group.savedAs = this.#groups++
+    this.#view.setUint32(this.#at, group.savedAs - this.#groupsBefore, true)
+    this.#at += 4
+    return Bit.group | (isNew ? this.#string(Bit.groupNamed, group.key) : 0)
   }
 
   #float(bit: number, value: number): number {
@@ -160,119 +182,145 @@ export class RowWriter {
   }
 }
 
-/** One row as a checkpoint tells it; instants are wall ms, 0: none. */
-export interface StoredRow {
-  readonly number: number
-  readonly queue: number
+/** Reads the rows of a checkpoint's sections, all in order. Its fields tell the row under it; instants are wall ms, 0: none. */
+export class RowReader {
+  number = 0
+  queue = 0
   /** One of State; `delayed` for everything that waits. */
-  readonly state: number
-  readonly priority: number
-  readonly enqueuedAt: number
-  readonly content: BlobPlace
-  readonly sequence: number
-  readonly due: number
-  readonly expires: number
-  readonly attempts: number
-  readonly deliveries: number
-  readonly lease: { readonly token: number; readonly firstLeasedAt: number; readonly term: number } | undefined
-  readonly holder: string | undefined
-  readonly ended: number
-  readonly note: BlobPlace | undefined
-  readonly kept: BlobPlace | undefined
-  readonly group: string | undefined
-  readonly dedup: string | undefined
-  readonly history: readonly Death[]
-  readonly shared: boolean
-  readonly late: boolean
-  readonly fromDead: boolean
-}
+  state = 0
+  priority = 0
+  enqueuedAt = 0
+  readonly content = { segment: 0, offset: 0, length: 0 }
+  sequence = 0
+  due = 0
+  expires = 0
+  attempts = 0
+  deliveries = 0
+  lease: { readonly token: number; readonly firstLeasedAt: number; readonly term: number } | undefined
+  holder: string | undefined
+  ended = 0
+  note: BlobPlace | undefined
+  kept: BlobPlace | undefined
+  /** Number of its group in this checkpoint; -1: it has none. */
+  groupRef = -1
+  /** Its name; also undefined where the section that has it is damaged and was passed over. */
+  group: string | undefined
+  dedup: string | undefined
+  history: readonly Death[] = NO_HISTORY
+  shared = false
+  late = false
+  fromDead = false
+  readonly #groups: (string | undefined)[] = []
+  #bytes: Buffer = Buffer.alloc(0)
+  #view: DataView<ArrayBufferLike> = new DataView(new ArrayBuffer(0))
+  #at = 0
 
-/** Reads the rows of one section; its kind is byte 0. */
-export function* storedRows(bytes: Buffer): Generator<StoredRow> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  let at = 1
-  const float = (): number => {
-    at += 8
-    return view.getFloat64(at - 8, true)
+  /** Goes to before the first row of a section; its kind is byte 0. */
+  section(bytes: Buffer): void {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.#at = 1
   }
-  const string = (): string => {
-    const length = view.getUint32(at, true)
-    at += 4 + length
-    return bytes.toString('utf8', at - length, at)
-  }
-  const place = (): BlobPlace => {
-    at += 12
-    return {
-      segment: view.getUint32(at - 12, true),
-      offset: view.getUint32(at - 8, true),
-      length: view.getUint32(at - 4, true),
-    }
-  }
-  while (at < bytes.length) {
-    const start = at
+
+  /** Goes to the next row; false: there is none. */
+  next(): boolean {
+    if (this.#at >= this.#bytes.length) return false
+    const view = this.#view
+    const start = this.#at
     const bits = view.getUint16(start + 14, true)
-    const has = (bit: number): boolean => (bits & bit) !== 0
-    const number = view.getFloat64(start, true)
-    at = start + 24
-    const content = place()
-    const sequence = has(Bit.sequence) ? float() : number
-    const due = has(Bit.due) ? float() : 0
-    const expires = has(Bit.expires) ? float() : 0
-    let attempts = 0
-    let deliveries = 0
-    if (has(Bit.counts)) {
-      attempts = view.getUint16(at, true)
-      deliveries = view.getUint16(at + 2, true)
-      at += 4
-    }
-    yield {
-      number,
-      queue: view.getUint32(start + 8, true),
-      state: view.getUint8(start + 12),
-      priority: view.getUint8(start + 13),
-      enqueuedAt: view.getFloat64(start + 16, true),
-      content,
-      sequence,
-      due,
-      expires,
-      attempts,
-      deliveries,
-      // Fields stand in the order in which they are evaluated here.
-      lease: has(Bit.lease) ? { token: float(), firstLeasedAt: float(), term: float() } : undefined,
-      holder: has(Bit.holder) ? string() : undefined,
-      ended: has(Bit.ended) ? float() : 0,
-      note: has(Bit.note) ? place() : undefined,
-      kept: has(Bit.kept) ? place() : undefined,
-      group: has(Bit.group) ? string() : undefined,
-      dedup: has(Bit.dedup) ? string() : undefined,
-      history: has(Bit.history) ? (JSON.parse(string()) as Death[]) : NO_HISTORY,
-      shared: has(Bit.shared),
-      late: has(Bit.late),
-      fromDead: has(Bit.fromDead),
-    }
+    this.number = view.getFloat64(start, true)
+    this.queue = view.getUint32(start + 8, true)
+    this.state = view.getUint8(start + 12)
+    this.priority = view.getUint8(start + 13)
+    this.enqueuedAt = view.getFloat64(start + 16, true)
+    const { content } = this
+    content.segment = view.getUint32(start + 24, true)
+    content.offset = view.getUint32(start + 28, true)
+    content.length = view.getUint32(start + 32, true)
+    this.#at = start + 36
+    this.sequence = (bits & Bit.sequence) === 0 ? this.number : this.#float()
+    this.due = (bits & Bit.due) === 0 ? 0 : this.#float()
+    this.expires = (bits & Bit.expires) === 0 ? 0 : this.#float()
+    const counted = (bits & Bit.counts) !== 0
+    this.attempts = counted ? view.getUint16(this.#at, true) : 0
+    this.deliveries = counted ? view.getUint16(this.#at + 2, true) : 0
+    if (counted) this.#at += 4
+    this.lease =
+      (bits & Bit.lease) === 0 ? undefined : { token: this.#float(), firstLeasedAt: this.#float(), term: this.#float() }
+    this.holder = (bits & Bit.holder) === 0 ? undefined : this.#string()
+    this.ended = (bits & Bit.ended) === 0 ? 0 : this.#float()
+    this.note = (bits & Bit.note) === 0 ? undefined : this.#place()
+    this.kept = (bits & Bit.kept) === 0 ? undefined : this.#place()
+    this.groupRef = (bits & Bit.group) === 0 ? -1 : this.#uint32()
+    if ((bits & Bit.groupNamed) !== 0) this.#groups[this.groupRef] = this.#string()
+    this.group = this.groupRef < 0 ? undefined : this.#groups[this.groupRef]
+    this.dedup = (bits & Bit.dedup) === 0 ? undefined : this.#string()
+    this.history = (bits & Bit.history) === 0 ? NO_HISTORY : (JSON.parse(this.#string()) as Death[])
+    this.shared = (bits & Bit.shared) !== 0
+    this.late = (bits & Bit.late) !== 0
+    this.fromDead = (bits & Bit.fromDead) !== 0
+    return true
+  }
+
+  #uint32(): number {
+    this.#at += 4
+    return this.#view.getUint32(this.#at - 4, true)
+  }
+
+  #float(): number {
+    this.#at += 8
+    return this.#view.getFloat64(this.#at - 8, true)
+  }
+
+  #string(): string {
+    const length = this.#uint32()
+    this.#at += length
+    return this.#bytes.toString('utf8', this.#at - length, this.#at)
+  }
+
+  #place(): BlobPlace {
+    return { segment: this.#uint32(), offset: this.#uint32(), length: this.#uint32() }
   }
 }
 
-/** Puts the rows of one section back into the index, unlinked. Answers the numbers of those that are done, with their ends. */
-export function readRows(core: Core, bytes: Buffer, done: { number: number; ended: number }[]): void {
-  const { index } = core
-  for (const stored of storedRows(bytes)) {
-    const { number, state, content, note, kept, lease, holder, ended, group, dedup, history } = stored
+/** Puts the rows of a checkpoint back into an index, unlinked. */
+export class RowLoader {
+  readonly #core: Core
+  readonly #stored = new RowReader()
+  /** Index of each group by its number in the checkpoint. */
+  readonly #groups: (number | undefined)[] = []
+  readonly #row = {} as NewRow
+  /** Those that are done, with their ends. */
+  readonly done: { readonly number: number; readonly ended: number }[] = []
+
+  constructor(core: Core) {
+    this.#core = core
+  }
+
+  section(bytes: Buffer): void {
+    const stored = this.#stored
+    stored.section(bytes)
+    while (stored.next()) this.#load(stored)
+  }
+
+  #load(stored: RowReader): void {
+    const core = this.#core
+    const { index } = core
+    const { number, state, content, note, kept, holder } = stored
     const queue = index.queues[stored.queue]
     if (queue === undefined) throw new Error(`a checkpoint has message ${number} in a queue that it lacks`)
-    const row = {
-      queue,
-      number,
-      sequence: stored.sequence,
-      priority: stored.priority,
-      enqueuedAtWall: stored.enqueuedAt,
-      due: state === State.leased ? 0 : core.toMonotonic(stored.due),
-      expires: core.toMonotonic(stored.expires),
-      group,
-      dedup,
-      history,
-    }
+    const row = this.#row
+    row.queue = queue
+    row.number = number
+    row.sequence = stored.sequence
+    row.priority = stored.priority
+    row.enqueuedAtWall = stored.enqueuedAt
+    row.due = state === State.leased ? 0 : core.toMonotonic(stored.due)
+    row.expires = core.toMonotonic(stored.expires)
+    row.dedup = stored.dedup
+    row.history = stored.history
     const slot = index.insert(row)
+    if (stored.groupRef >= 0) index.slots.setGroup(slot, this.#groupOf(queue, stored))
     index.place(slot, content, stored.shared ? index.usage.usersOf(content.segment, content.offset) : -1)
     if (note !== undefined) index.setBlob(slot, 'note', note)
     if (kept !== undefined) index.setBlob(slot, 'kept', kept)
@@ -284,11 +332,23 @@ export function readRows(core: Core, bytes: Buffer, done: { number: number; ende
       attempts: stored.attempts,
       deliveries: stored.deliveries,
       flags,
-      ended,
-      lease,
+      ended: stored.ended,
+      lease: stored.lease,
       holder: holder === undefined ? 0 : core.meetHolder(holder),
     })
-    if (state === State.done) done.push({ number, ended })
+    if (state === State.done) this.done.push({ number, ended: stored.ended })
+  }
+
+  #groupOf({ groups }: QueueState, { groupRef, group }: RowReader): number {
+    const known = this.#groups[groupRef]
+    if (known !== undefined) {
+      groups.enterAgain(known)
+      return known
+    }
+    if (group === undefined) throw new Error(`a checkpoint does not name its group ${groupRef}`)
+    const index = groups.enter(group)
+    this.#groups[groupRef] = index
+    return index
   }
 }
 

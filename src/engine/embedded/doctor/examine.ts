@@ -14,8 +14,8 @@ import { DIRECTORY as CHECKPOINTS, readSections } from '../journal/checkpoint-fi
 import type { Position } from '../journal/position.ts'
 import { getUint32, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../journal/record-format.ts'
 import { segmentPath } from '../journal/segment-table.ts'
-import { storedDedup, storedRecords } from '../snapshot-keys.ts'
-import { Section, storedRows } from '../snapshot-rows.ts'
+import { DedupReader, storedRecords } from '../snapshot-keys.ts'
+import { RowReader, Section } from '../snapshot-rows.ts'
 import { Contents } from './contents.ts'
 import { type Place, type Told, told } from './effects.ts'
 import { Account } from './remains.ts'
@@ -43,7 +43,7 @@ export interface Stray {
 }
 
 export interface Examination {
-  readonly kind: 'empty' | 'newer' | 'read'
+  readonly kind: 'empty' | 'older' | 'newer' | 'read'
   readonly version: number
   readonly segments: readonly {
     readonly id: number
@@ -79,6 +79,7 @@ export async function examine(disk: Disk): Promise<Examination> {
   examiner.findings.push(...problems)
   examiner.notes.push(...strangers.map((where) => ({ where, what: 'it is no file of Spindle, and is not read' })))
   if (version > FORMAT_VERSION) return examiner.result('newer', version)
+  if (version > 0 && version < FORMAT_VERSION) return examiner.result('older', version)
   await examiner.read()
   const nothing = segments.length === 0 && examiner.checkpoint === undefined
   return examiner.result(nothing ? 'empty' : 'read', version)
@@ -190,14 +191,20 @@ class Examiner {
     if (!whole) account.silentGap()
     for (const { id, rules } of header.queues) account.tell({ kind: 'putQueue', queue: id, rules })
     account.tell({ kind: 'open', epoch: header.epoch, next: header.nextNumber, identity: { tag: header.tag } })
+    const rows = new RowReader()
     const visit = (payload: Buffer): void => {
       switch (payload[0]) {
         case Section.rows:
-          for (const row of storedRows(payload)) account.row(row)
+          rows.section(payload)
+          while (rows.next()) account.row(rows)
           return
         case Section.dedup: {
-          const { queue, keys } = storedDedup(payload)
-          for (const key of keys) if (key.until !== 0) account.holdDedup(queue, key)
+          const stored = new DedupReader(payload)
+          while (stored.next()) {
+            const { queue, number, until } = stored
+            const key = stored.key ?? account.messages.get(number)?.dedup
+            if (until !== 0 && key !== undefined) account.holdDedup(queue, { key, number, until })
+          }
           return
         }
         case Section.records:

@@ -6,7 +6,7 @@ import type { Death } from '../../../model/message.ts'
 import type { QueueLifetime } from '../../engine.ts'
 import { State } from '../index/slots.ts'
 import type { QueueRules } from '../replay.ts'
-import type { StoredRow } from '../snapshot-rows.ts'
+import type { RowReader } from '../snapshot-rows.ts'
 import type { Place, Told } from './effects.ts'
 
 export type RemainsState = 'waiting' | 'leased' | 'done' | 'dead'
@@ -88,8 +88,8 @@ export class Account {
     return message.gapsBefore < this.gaps
   }
 
-  /** A row of a checkpoint. */
-  row(row: StoredRow): void {
+  /** A row of a checkpoint. Where the section that names its group is damaged, the journal may have told it. */
+  row(row: RowReader): void {
     const state =
       row.state === State.leased
         ? 'leased'
@@ -107,7 +107,7 @@ export class Account {
       enqueuedAt: row.enqueuedAt,
       due: ended || state === 'leased' ? 0 : row.due,
       expires: row.expires,
-      group: row.group,
+      group: row.group ?? (row.groupRef < 0 ? undefined : this.messages.get(row.number)?.group),
       dedup: row.dedup,
       history: row.history,
       state,
@@ -116,7 +116,7 @@ export class Account {
       firstLeasedAt: row.lease?.firstLeasedAt ?? 0,
       endedAt: row.ended,
       until: ended ? row.due : 0,
-      content: row.content,
+      content: { ...row.content },
       note: row.note,
       kept: row.kept,
       fromDead: row.fromDead,

@@ -67,5 +67,5 @@ export async function findSegments(disk: Disk): Promise<FoundFiles> {
     found.set(id, { id, path, file, bytes, bytesWanted: header?.bytes, salt: rest?.salt ?? 0 })
   }
   const segments = [...found.values()].sort((a, b) => a.id - b.id)
-  return { segments, problems, strangers, version: Math.max(version, segments.length > 0 ? FORMAT_VERSION : 0) }
+  return { segments, problems, strangers, version: version === 0 && segments.length > 0 ? FORMAT_VERSION : version }
 }

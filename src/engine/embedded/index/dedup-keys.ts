@@ -1,10 +1,12 @@
 /**
- * The dedup keys of one queue: key -> (number of the first message, instant until which it counts). Sharded, so that no map
- * grows so large that growing it makes a pause. Keys whose time is over are absent to `get` and are swept in the order of
- * their instants.
+ * The dedup keys of one queue: key -> (number of the first message, instant until which it counts). One map while they are few; then
+ * many, so that none grows so large that growing it makes a pause. Keys whose time is over are absent to `get` and are swept in the
+ * order of their instants.
  */
 
 const SHARDS = 64
+/** So many keys, and the one map is parted. */
+const PARTED_FROM = 4_096
 
 export interface DedupEntry {
   readonly number: number
@@ -13,7 +15,7 @@ export interface DedupEntry {
 }
 
 export class DedupKeys {
-  readonly #shards: (Map<string, DedupEntry> | undefined)[] = []
+  #shards: Map<string, DedupEntry>[] = [new Map()]
   /** Keys with a window, in the order of arrival. */
   readonly #order: { keys: string[]; head: number } = { keys: [], head: 0 }
   #size = 0
@@ -23,28 +25,28 @@ export class DedupKeys {
   }
 
   get(key: string, nowMs: number): DedupEntry | undefined {
-    const entry = this.#shards[shardOf(key)]?.get(key)
+    const entry = this.#shard(key).get(key)
     return entry === undefined || entry.untilMs <= nowMs ? undefined : entry
   }
 
   set(key: string, entry: DedupEntry): void {
-    const at = shardOf(key)
-    const shard = this.#shards[at] ?? new Map<string, DedupEntry>()
-    this.#shards[at] = shard
-    if (!shard.has(key)) this.#size++
+    const shard = this.#shard(key)
+    const before = shard.size
     shard.set(key, entry)
+    this.#size += shard.size - before
+    if (this.#shards.length === 1 && before >= PARTED_FROM) this.#part()
     if (entry.untilMs === Number.POSITIVE_INFINITY) return
     this.#order.keys.push(key)
   }
 
   /** Forgets the key if that message holds it for as long as it is queued. */
   releaseQueued(key: string, number: number): void {
-    const entry = this.#shards[shardOf(key)]?.get(key)
+    const entry = this.#shard(key).get(key)
     if (entry?.number === number && entry.untilMs === Number.POSITIVE_INFINITY) this.delete(key)
   }
 
   delete(key: string): void {
-    if (this.#shards[shardOf(key)]?.delete(key) === true) this.#size--
+    if (this.#shard(key).delete(key)) this.#size--
   }
 
   /** Drops keys whose window is over, `budget` at most. */
@@ -52,7 +54,7 @@ export class DedupKeys {
     const order = this.#order
     for (let swept = 0; swept < budget && order.head < order.keys.length; swept++) {
       const key = order.keys[order.head] as string
-      const entry = this.#shards[shardOf(key)]?.get(key)
+      const entry = this.#shard(key).get(key)
       if (entry !== undefined && entry.untilMs > nowMs && entry.untilMs !== Number.POSITIVE_INFINITY) break
       if (entry !== undefined && entry.untilMs <= nowMs) this.delete(key)
       order.head++
@@ -64,7 +66,7 @@ export class DedupKeys {
   }
 
   clear(): void {
-    this.#shards.length = 0
+    this.#shards = [new Map()]
     this.#order.keys.length = 0
     this.#order.head = 0
     this.#size = 0
@@ -72,7 +74,18 @@ export class DedupKeys {
 
   /** The keys in pieces of bounded size. */
   *shards(): IterableIterator<Map<string, DedupEntry>> {
-    for (const shard of this.#shards) if (shard !== undefined && shard.size > 0) yield shard
+    for (const shard of this.#shards) if (shard.size > 0) yield shard
+  }
+
+  #shard(key: string): Map<string, DedupEntry> {
+    const at = this.#shards.length === 1 ? 0 : shardOf(key)
+    return this.#shards[at] as Map<string, DedupEntry>
+  }
+
+  #part(): void {
+    const [all] = this.#shards
+    this.#shards = Array.from({ length: SHARDS }, () => new Map())
+    for (const [key, entry] of all ?? []) this.#shard(key).set(key, entry)
   }
 }
 

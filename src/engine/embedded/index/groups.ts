@@ -46,6 +46,8 @@ export class Group {
   claim: Claim | undefined
   /** Place in the heap + 1; 0: it has nothing to hand out. */
   place = 0
+  /** Its number in the checkpoint that named it last; -1: none did. */
+  savedAs = -1
 
   constructor(key: string, index: number) {
     this.key = key
@@ -110,6 +112,13 @@ export class GroupTable {
     group.rows++
     group.pending++
     return group.index
+  }
+
+  /** Another row names a group that is there. */
+  enterAgain(index: number): void {
+    const group = this.at(index)
+    group.rows++
+    group.pending++
   }
 
   /** A pending row of the group is visible, or gone. */

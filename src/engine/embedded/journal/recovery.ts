@@ -75,7 +75,8 @@ export async function openSegment(
     const head = Buffer.alloc(SEGMENT_HEADER_BYTES)
     const whole = (await file.read(head, 0)) === head.length
     const header = whole ? decodeSegmentHeader(head) : undefined
-    if (header === undefined && whole && isUnsaltedHeader(head))
+    const isOlder = header === undefined ? whole && isUnsaltedHeader(head) : header.version < formatVersion
+    if (isOlder)
       throw new SpindleError('format-older', `opening ${disk.label} (this Spindle reads format ${formatVersion})`)
     if (header === undefined) throw corrupt(disk, `the header of segment ${id} (${path}) fails its checksum`)
     if (header.version > formatVersion)
