@@ -5,6 +5,7 @@ import * as limits from '../../src/frontends/sns/limits.ts'
 import { snsActions } from '../../src/frontends/sns/shapes.ts'
 import { subscriptionAttributeNames } from '../../src/frontends/sns/subscription-attributes.ts'
 import { topicAttributeNames } from '../../src/frontends/sns/topic-attributes.ts'
+import { neverOfSns, neverOfSnsActions } from '../aws/never-thrown.ts'
 
 const page = readFileSync(new URL('../../docs/compat/sns.md', import.meta.url), 'utf8')
 
@@ -56,4 +57,16 @@ it('tells the limits that the code has', () => {
     limits.CUSTOM_USER_DATA_BYTES_MAX,
     limits.SANDBOX_NUMBERS_MAX,
   ])
+})
+
+it('says which errors are never thrown, and why', () => {
+  const classes = Object.entries(neverOfSns).map(([name, { because }]) => [`\`${name}\``, because])
+  const pairs = Object.entries(neverOfSnsActions).map(([pair, because]) => [
+    ...pair.split(' ').map((name) => `\`${name}\``),
+    because,
+  ])
+  const listed = rows('Errors')
+  expect(listed.slice(0, classes.length)).toEqual(classes)
+  // Between the two tables lie the head and the line of the second one.
+  expect(listed.slice(classes.length + 2)).toEqual(pairs)
 })

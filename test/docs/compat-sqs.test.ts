@@ -5,6 +5,7 @@ import { systemAttributeNames } from '../../src/frontends/sqs/incoming-message.t
 import * as limits from '../../src/frontends/sqs/limits.ts'
 import { readableAttributes } from '../../src/frontends/sqs/queue-view.ts'
 import { sqsActions } from '../../src/frontends/sqs/shapes.ts'
+import { neverOfSqs } from '../aws/never-thrown.ts'
 
 const page = readFileSync(new URL('../../docs/compat/sqs.md', import.meta.url), 'utf8')
 
@@ -58,6 +59,14 @@ it('tells the limits that the code has', () => {
     limits.IN_FLIGHT_FIFO_MAX,
     limits.FIFO_CALLS_PER_SECOND,
   ])
+})
+
+it('says which errors are never thrown, and why', () => {
+  const listed = Object.entries(neverOfSqs).map(([name, { because, except = [] }]) => {
+    const only = except.length === 0 ? '' : `only by ${except.map((action) => `\`${action}\``).join(', ')}: `
+    return [`\`${name}\``, only + because]
+  })
+  expect(rows('Errors')).toEqual(listed)
 })
 
 it('lists the keys that conditions may ask for', () => {

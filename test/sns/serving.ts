@@ -21,8 +21,9 @@ import { startedBroker } from '../broker/started.ts'
 export const home = { region: 'us-east-1', account: '000000000000' }
 
 /** SNS and SQS over the reference engine, on a clock that the test moves, behind a real socket; gone with the test. */
-export async function served(options: { authorize?: Authorize; outbound?: Outbound } = {}) {
-  const { authorize, outbound } = options
+/** `faulty`: faults inside are what the test is about. */
+export async function served(options: { authorize?: Authorize; outbound?: Outbound; faulty?: boolean } = {}) {
+  const { authorize, outbound, faulty = false } = options
   const started = await startedBroker({ messageBytesMax: 2_000_000 })
   const { broker, clock } = started
   const parts = { port: broker, clock, random: systemRandom }
@@ -46,10 +47,10 @@ export async function served(options: { authorize?: Authorize; outbound?: Outbou
     server.closeAllConnections()
     await new Promise((closed) => server.close(closed))
     await broker.close()
-    if (faults.length > 0)
+    if (faults.length > 0 && !faulty)
       throw new Error(`faults were told as InternalFailure: ${JSON.stringify(faults.map(faultText))}`)
   })
-  return { endpoint, clock, broker, sns, client: snsClient(endpoint), queues: sqsClient(endpoint) }
+  return { endpoint, clock, broker, sns, faults, client: snsClient(endpoint), queues: sqsClient(endpoint) }
 }
 
 function faultText(fields: unknown): string {

@@ -1,16 +1,10 @@
 import type * as sqs from '@aws-sdk/client-sqs'
 import {
-  ChangeMessageVisibilityBatchCommand,
   ChangeMessageVisibilityCommand,
   CreateQueueCommand,
-  DeleteMessageBatchCommand,
   DeleteMessageCommand,
-  GetQueueAttributesCommand,
-  GetQueueUrlCommand,
-  ListMessageMoveTasksCommand,
   ListQueuesCommand,
   ReceiveMessageCommand,
-  SendMessageBatchCommand,
   SendMessageCommand,
   SetQueueAttributesCommand,
   type SQSClient,
@@ -67,173 +61,10 @@ const create = (client: SQSClient, QueueName: string, Attributes: Record<string,
   client.send(new CreateQueueCommand({ QueueName, Attributes }))
 const set = ({ client, QueueUrl }: Served, Attributes: Record<string, string>) =>
   client.send(new SetQueueAttributesCommand({ QueueUrl, Attributes }))
-const entries = (...ids: string[]) => ids.map((Id) => ({ Id, MessageBody: 'x' }))
-const sendBatch = ({ client, QueueUrl }: Served, Entries: sqs.SendMessageBatchRequestEntry[]) =>
-  client.send(new SendMessageBatchCommand({ QueueUrl, Entries }))
 const typed = (DataType: string, StringValue?: string) => ({ DataType, StringValue })
 
-describe('errors come as the exception of the SDK, with the code of the Query protocol', () => {
-  const modelled: [string, string, number, Call][] = [
-    [
-      'QueueDoesNotExist',
-      'AWS.SimpleQueueService.NonExistentQueue',
-      400,
-      ({ client }) => send(client, { QueueUrl: 'gone' }),
-    ],
-    [
-      'QueueDoesNotExist',
-      'AWS.SimpleQueueService.NonExistentQueue',
-      400,
-      ({ client }) => client.send(new GetQueueUrlCommand({ QueueName: 'gone' })),
-    ],
-    [
-      'QueueDoesNotExist',
-      'AWS.SimpleQueueService.NonExistentQueue',
-      400,
-      ({ client }) => receive(client, { QueueUrl: 'http://h/no/such/thing/at/all' }),
-    ],
-    ['QueueNameExists', 'QueueAlreadyExists', 400, ({ client }) => create(client, 'orders', { DelaySeconds: '7' })],
-    ['InvalidAttributeName', 'InvalidAttributeName', 400, ({ client }) => create(client, 'new', { Colour: 'red' })],
-    [
-      'InvalidAttributeName',
-      'InvalidAttributeName',
-      400,
-      ({ client }) => create(client, 'new', { FifoQueue: 'false' }),
-    ],
-    ['InvalidAttributeName', 'InvalidAttributeName', 400, (s) => set(s, { ContentBasedDeduplication: 'true' })],
-    [
-      'InvalidAttributeName',
-      'InvalidAttributeName',
-      400,
-      ({ client, QueueUrl }) =>
-        client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['Colour' as 'All'] })),
-    ],
-    [
-      'InvalidAttributeName',
-      'InvalidAttributeName',
-      400,
-      ({ client, QueueUrl }) => receive(client, { QueueUrl, MessageSystemAttributeNames: ['Colour' as 'All'] }),
-    ],
-    ['InvalidAttributeValue', 'InvalidAttributeValue', 400, (s) => set(s, { VisibilityTimeout: '43201' })],
-    ['InvalidAttributeValue', 'InvalidAttributeValue', 400, (s) => set(s, { MessageRetentionPeriod: '59' })],
-    ['InvalidAttributeValue', 'InvalidAttributeValue', 400, (s) => set(s, { MaximumMessageSize: '1023' })],
-    ['InvalidAttributeValue', 'InvalidAttributeValue', 400, (s) => set(s, { DelaySeconds: '1.5' })],
-    ['InvalidAttributeValue', 'InvalidAttributeValue', 400, (s) => set(s, { ReceiveMessageWaitTimeSeconds: '21' })],
-    ['InvalidAttributeValue', 'InvalidAttributeValue', 400, (s) => set(s, { RedrivePolicy: 'not json' })],
-    [
-      'InvalidAttributeValue',
-      'InvalidAttributeValue',
-      400,
-      (s) => set(s, { RedriveAllowPolicy: '{"redrivePermission":"byQueue"}' }),
-    ],
-    [
-      'InvalidAttributeValue',
-      'InvalidAttributeValue',
-      400,
-      (s) => set(s, { Policy: '{"Statement":[{"Effect":"Maybe"}]}' }),
-    ],
-    [
-      'InvalidAttributeValue',
-      'InvalidAttributeValue',
-      400,
-      ({ client }) => create(client, 'l.fifo', { FifoQueue: 'true', FifoThroughputLimit: 'perMessageGroupId' }),
-    ],
-    [
-      'InvalidMessageContents',
-      'InvalidMessageContents',
-      400,
-      ({ client, QueueUrl }) => send(client, { QueueUrl, MessageBody: 'a\u0000b' }),
-    ],
-    [
-      'InvalidMessageContents',
-      'InvalidMessageContents',
-      400,
-      ({ client, QueueUrl }) => send(client, { QueueUrl, MessageBody: '\ufffe' }),
-    ],
-    [
-      'ReceiptHandleIsInvalid',
-      'ReceiptHandleIsInvalid',
-      404,
-      ({ client, QueueUrl }) => client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: 'made up' })),
-    ],
-    [
-      'ReceiptHandleIsInvalid',
-      'ReceiptHandleIsInvalid',
-      404,
-      ({ client, QueueUrl }) =>
-        client.send(
-          new ChangeMessageVisibilityCommand({
-            QueueUrl,
-            ReceiptHandle: '1.2.3~x~0123456789abcdef',
-            VisibilityTimeout: 1,
-          }),
-        ),
-    ],
-    ['EmptyBatchRequest', 'AWS.SimpleQueueService.EmptyBatchRequest', 400, (s) => sendBatch(s, [])],
-    [
-      'TooManyEntriesInBatchRequest',
-      'AWS.SimpleQueueService.TooManyEntriesInBatchRequest',
-      400,
-      (s) => sendBatch(s, entries(...'abcdefghijk')),
-    ],
-    [
-      'BatchEntryIdsNotDistinct',
-      'AWS.SimpleQueueService.BatchEntryIdsNotDistinct',
-      400,
-      (s) => sendBatch(s, entries('a', 'a')),
-    ],
-    ['InvalidBatchEntryId', 'AWS.SimpleQueueService.InvalidBatchEntryId', 400, (s) => sendBatch(s, entries('a b'))],
-    [
-      'InvalidBatchEntryId',
-      'AWS.SimpleQueueService.InvalidBatchEntryId',
-      400,
-      ({ client, QueueUrl }) =>
-        client.send(new DeleteMessageBatchCommand({ QueueUrl, Entries: [{ Id: 'x'.repeat(81), ReceiptHandle: 'h' }] })),
-    ],
-    [
-      'EmptyBatchRequest',
-      'AWS.SimpleQueueService.EmptyBatchRequest',
-      400,
-      ({ client, QueueUrl }) => client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl, Entries: [] })),
-    ],
-    [
-      'BatchRequestTooLong',
-      'AWS.SimpleQueueService.BatchRequestTooLong',
-      400,
-      (s) =>
-        sendBatch(
-          s,
-          ['a', 'b'].map((Id) => ({ Id, MessageBody: 'x'.repeat(600_000) })),
-        ),
-    ],
-    [
-      'ResourceNotFoundException',
-      'ResourceNotFoundException',
-      404,
-      ({ client }) =>
-        client.send(new StartMessageMoveTaskCommand({ SourceArn: 'arn:aws:sqs:us-east-1:000000000000:gone' })),
-    ],
-    [
-      'ResourceNotFoundException',
-      'ResourceNotFoundException',
-      404,
-      ({ client }) =>
-        client.send(new ListMessageMoveTasksCommand({ SourceArn: 'arn:aws:sqs:us-east-1:000000000000:gone' })),
-    ],
-    [
-      'UnsupportedOperation',
-      'AWS.SimpleQueueService.UnsupportedOperation',
-      400,
-      ({ client, QueueUrl }) =>
-        send(client, { QueueUrl, MessageAttributes: { a: { DataType: 'String', StringListValues: ['x'] } } }),
-    ],
-  ]
-  it.each(modelled)('%s (%s, %i)', async (name, code, status, call) => {
-    const told = await failure(call(await served()))
-    expect(told).toMatchObject({ name, code, status })
-    expect(told.isModelled).toBe(true)
-  })
-
+/** Which exception each action throws when: error-paths.test.ts. */
+describe('errors carry the words of the service and the code of the Query protocol', () => {
   const worded: [string, string, Call][] = [
     [
       'MissingParameter',

@@ -3,7 +3,7 @@
  * service answer, and writes the answer in the caller's protocol. It knows no queue.
  *
  * Whatever comes in gets an answer in AWS's form, or a closed socket when the client went away; a fault inside is logged
- * and told as `InternalFailure`, never shown.
+ * and told as the service's own internal failure, never shown.
  */
 // biome-ignore lint/style/noRestrictedImports: types only; the socket is the caller's
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -66,7 +66,7 @@ export function awsFrontend(parts: AwsFrontendParts): HttpListener {
     if (method === 'GET' && query === '' && path !== '/') {
       pageOf(path).then(
         (page) => (page === undefined ? call(exchange, body) : exchange.serve(page)),
-        (fault: unknown) => exchange.fail(told(fault), services[0]),
+        (fault: unknown) => exchange.fail(told(fault, services[0]), services[0]),
       )
     } else call(exchange, body)
   }
@@ -103,24 +103,19 @@ export function awsFrontend(parts: AwsFrontendParts): HttpListener {
           path,
           client: exchange,
         })
-        .then(
-          (answered) => exchange.succeed(route, answered),
-          (fault: unknown) => exchange.fail(told(fault), route.service),
-        )
-        .catch((fault: unknown) => exchange.fail(told(fault), route.service))
+        .then((answered) => exchange.succeed(route, answered))
+        .catch((fault: unknown) => exchange.fail(told(fault, route.service), route.service))
     } catch (fault) {
-      exchange.fail(
-        told(fault),
-        service ?? services.find(({ name }) => name === exchange.asked.scope?.service) ?? services[0],
-      )
+      const meant = service ?? services.find(({ name }) => name === exchange.asked.scope?.service) ?? services[0]
+      exchange.fail(told(fault, meant), meant)
     }
   }
 
-  function told(fault: unknown): AwsError {
+  function told(fault: unknown, { insideFault }: AwsService): AwsError {
     if (fault instanceof AwsError) return fault
     log.error('a request failed inside', { fault })
     return new AwsError({
-      type: 'InternalFailure',
+      ...insideFault,
       status: 500,
       message: 'The request processing has failed because of an unknown error, exception or failure.',
     })

@@ -58,6 +58,8 @@ export interface AwsService {
   readonly targetPrefix: string
   /** Before the class of an error in JSON: `com.amazonaws.sqs`. */
   readonly errorPrefix: string
+  /** What its callers are told of a fault inside: the class in JSON, and the code. */
+  readonly insideFault: { readonly type: string; readonly code: string }
   readonly actions: Readonly<Record<string, ActionShape>>
   answer(call: AwsCall): Promise<AwsAnswer>
   /** What it serves to everybody under a path of its own, unsigned; undefined: nothing. Asked of GET requests without a query. */

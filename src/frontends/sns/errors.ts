@@ -68,6 +68,14 @@ export function applicationDisabled(): AwsError {
   return new AwsError({ type: 'PlatformApplicationDisabledException', code: 'PlatformApplicationDisabled', message })
 }
 
+export function optedOut(number: string): AwsError {
+  return new AwsError({
+    type: 'OptedOutException',
+    code: 'OptedOut',
+    message: `${number} is opted out of SMS messages`,
+  })
+}
+
 export function verificationFailed(message: string): AwsError {
   return new AwsError({ type: 'VerificationException', message })
 }

@@ -129,6 +129,7 @@ export function snsService(parts: SnsParts): SnsService {
     namespace: 'http://sns.amazonaws.com/doc/2010-03-31/',
     targetPrefix: 'AmazonSimpleNotificationService',
     errorPrefix: 'com.amazonaws.sns',
+    insideFault: { type: 'InternalErrorException', code: 'InternalError' },
     actions: snsActions,
     async answer(call: AwsCall): Promise<AwsAnswer> {
       try {

@@ -91,6 +91,7 @@ export async function openSqs(options: SqsOptions): Promise<AwsService> {
     namespace: 'http://queue.amazonaws.com/doc/2012-11-05/',
     targetPrefix: 'AmazonSQS',
     errorPrefix: 'com.amazonaws.sqs',
+    insideFault: { type: 'InternalFailure', code: 'InternalFailure' },
     actions: sqsActions,
     answer: (call) => answer(context, call),
   }

@@ -6,6 +6,7 @@ import { isPhoneNumber } from '../endpoints.ts'
 import {
   invalidBecause,
   invalidParameter,
+  optedOut,
   resourceNotFound,
   userError,
   validation,
@@ -85,6 +86,7 @@ export const optInPhoneNumber: Action = async ({ port }, call) => {
 export const listOriginationNumbers: Action = (_context, call) => {
   checkAccount(call, 'read', SMS)
   checkMax(call)
+  afterToken(optional(call.params, 'NextToken'))
   return Promise.resolve({ PhoneNumbers: [] })
 }
 
@@ -97,6 +99,7 @@ export const getSMSSandboxAccountStatus: Action = (_context, call) => {
 export const createSMSSandboxPhoneNumber: Action = async ({ port, outbox, random }, call) => {
   checkAccount(call, 'configure', SMS)
   const number = phoneNumber(call, 'PhoneNumber')
+  if (await isOptedOut(port, number)) throw optedOut(number)
   const known = await findSandboxNumber(port, number)
   if (known?.status === 'Verified') throw userError('The phone number is verified already')
   const numbers = await sandboxPage(port, { after: undefined, limit: SANDBOX_NUMBERS_MAX })
