@@ -72,6 +72,8 @@ export interface AwsConfig {
   readonly account?: string
   /** Throttle as AWS does. Default false. */
   readonly limits?: boolean
+  /** The largest message of SQS, and batch as a whole, bytes: 1,024 to 16 MiB. Default 1 MiB. */
+  readonly messageBytesMax?: number
   /** Refuse a second purge, and creating a deleted queue again, for sixty seconds. Default false. */
   readonly sixtySecondRules?: boolean
   /** SNS subscriptions to http: and https: endpoints: none, those with a public address, or any. Default off. */
@@ -242,6 +244,7 @@ const config: Check<CheckedConfig> = optionalFields<CheckedConfig>({
     region: regionName,
     account: accountId,
     limits: flag,
+    messageBytesMax: wholeNumber(1_024, 16 * 1_048_576),
     sixtySecondRules: flag,
     httpSubscriptions: oneOf('off', 'public', 'any'),
   }),

@@ -10,7 +10,7 @@ import type { ConnectionInfo } from '../frontends/admin/api.ts'
 import { listenAmqp } from '../frontends/amqp/listen.ts'
 import type { ConnectionView, Registry } from '../frontends/amqp/registry.ts'
 import { audited } from '../frontends/aws/audited.ts'
-import { awsFrontend } from '../frontends/aws/aws-frontend.ts'
+import { awsFrontend, BODY_BYTES_MAX } from '../frontends/aws/aws-frontend.ts'
 import { verifySignatures } from '../frontends/aws/verify-signature.ts'
 import { managementFrontend } from '../frontends/management/management-frontend.ts'
 import { type SnsService, snsService } from '../frontends/sns/sns-service.ts'
@@ -197,8 +197,9 @@ async function awsServices(
   parts: FrontEndParts,
 ): Promise<{ readonly handler: HttpHandler; readonly sns: SnsService }> {
   const { port, clock, random, log, users, audit } = parts
-  const { region, account, limits, sixtySecondRules, httpSubscriptions } = aws
-  const sqs = await openSqs({ port, clock, random, region, account, awsLimits: limits, sixtySecondRules })
+  const { region, account, limits: awsLimits, messageBytesMax, sixtySecondRules, httpSubscriptions } = aws
+  const rules = { messageBytesMax, awsLimits, sixtySecondRules }
+  const sqs = await openSqs({ port, clock, random, region, account, ...rules })
   const sns = snsService({
     port,
     clock,
@@ -217,6 +218,7 @@ async function awsServices(
       authorize,
       region,
       account,
+      bodyBytesMax: Math.max(BODY_BYTES_MAX, 8 * messageBytesMax),
     }),
     sns,
   }

@@ -27,6 +27,7 @@ export interface ServeSettings {
     readonly region: string
     readonly account: string
     readonly limits: boolean
+    readonly messageBytesMax: number
     readonly sixtySecondRules: boolean
     readonly httpSubscriptions: 'off' | 'public' | 'any'
   }
@@ -52,6 +53,7 @@ export const defaultServeSettings: ServeSettings = {
     region: 'us-east-1',
     account: '000000000000',
     limits: false,
+    messageBytesMax: 1_048_576,
     sixtySecondRules: false,
     httpSubscriptions: 'off',
   },

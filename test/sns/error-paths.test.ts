@@ -91,7 +91,7 @@ async function broken({ broker, clock }: Served, fault: unknown): Promise<void> 
   for (const name of names) (broker as unknown as Port)[name] = () => Promise.reject(fault) as never
 }
 
-type Row = readonly [action: string, exception: string, throwing: (s: Served) => Promise<unknown>, grants?: 'none']
+type Row = [action: string, exception: string, throwing: (s: Served) => Promise<unknown>, grants?: 'none']
 
 const changed =
   (action: string, changes: object) =>

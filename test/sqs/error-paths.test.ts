@@ -75,7 +75,7 @@ async function broken({ broker, clock }: Served, fault: unknown): Promise<void> 
   Object.defineProperty(broker, 'direct', { value: undefined })
 }
 
-type Row = readonly [
+type Row = [
   action: string,
   exception: string,
   status: number,

@@ -11,6 +11,7 @@ import {
   PurgeQueueCommand,
   ReceiveMessageCommand,
   RemovePermissionCommand,
+  SendMessageBatchCommand,
   SendMessageCommand,
   SetQueueAttributesCommand,
   type SQSClient,
@@ -57,6 +58,29 @@ describe('queues', () => {
       VisibilityTimeout: '30',
     })
     expect((await client.send(new GetQueueUrlCommand({ QueueName: 'orders' }))).QueueUrl).toBe(QueueUrl)
+  })
+
+  it('take messages as large as the server is told, where AWS stops at 1 MiB', async () => {
+    const { endpoint } = await servedSqs({ messageBytesMax: 3_000_000 })
+    const client = sqsClient(endpoint)
+    const QueueUrl = await create(client, 'orders')
+    expect(await attributes(client, QueueUrl)).toMatchObject({ MaximumMessageSize: '3000000' })
+    const body = (bytes: number) => 'x'.repeat(bytes)
+    const send = (MessageBody: string) => client.send(new SendMessageCommand({ QueueUrl, MessageBody }))
+    const sendBatch = (bytes: number) => {
+      const Entries = ['a', 'b'].map((Id) => ({ Id, MessageBody: body(bytes) }))
+      return client.send(new SendMessageBatchCommand({ QueueUrl, Entries }))
+    }
+    await send(body(3_000_000))
+    await expect(send(body(3_000_001))).rejects.toThrow('Message must be shorter than 3000000 bytes.')
+    expect((await sendBatch(1_500_000)).Successful).toHaveLength(2)
+    await expect(sendBatch(1_500_001)).rejects.toThrow(
+      'cannot be longer than 3000000 bytes. You have sent 3000002 bytes.',
+    )
+    const { Messages } = await client.send(new ReceiveMessageCommand({ QueueUrl }))
+    expect(Messages?.[0]?.Body).toHaveLength(3_000_000)
+    const larger = create(client, 'more', { MaximumMessageSize: '3000001' })
+    await expect(larger).rejects.toMatchObject({ name: 'InvalidAttributeValue' })
   })
 
   it('keep every attribute byte for byte, so that no tool sees a drift', async () => {

@@ -24,9 +24,10 @@ export async function servedSqs(
     authorize?: Authorize
     log?: Log
     bodyBytesMax?: number
+    messageBytesMax?: number
   } = {},
 ) {
-  const { broker, clock } = await startedBroker({ messageBytesMax: 2_000_000 })
+  const { broker, clock } = await startedBroker({ messageBytesMax: 4_000_000 })
   const { authorize, log = silentLog, bodyBytesMax, ...rules } = options
   const random = seededRandom(7)
   const sqs = await openSqs({ port: broker, clock, random, ...rules })

@@ -31,13 +31,13 @@ export interface AwsFrontendParts {
   readonly region?: string
   /** Account of requests that name none. Default `000000000000`. */
   readonly account?: string
-  /** Cap on a request's body: a 1 MiB batch, escaped. Default 8 MiB. */
+  /** Cap on a request's body. Default 8 MiB: a 1 MiB batch, escaped. */
   readonly bodyBytesMax?: number
 }
 
 export const DEFAULT_REGION = 'us-east-1'
 export const DEFAULT_ACCOUNT = '000000000000'
-const BODY_BYTES_MAX = 8 * 1_048_576
+export const BODY_BYTES_MAX = 8 * 1_048_576
 const ACCOUNT = /^[0-9]{12}$/
 
 export type HttpListener = (request: IncomingMessage, response: ServerResponse) => void

@@ -14,6 +14,8 @@ export interface SqsContext {
   readonly directory: QueueDirectory
   readonly handles: ReceiptHandles
   readonly attempts: ReceiveAttempts
+  /** The largest message that a queue may be set to, and the largest batch as a whole. */
+  readonly messageBytesMax: number
   /** undefined: AWS's own caps are off. */
   readonly throttle: Throttle | undefined
   /** undefined: the rules of sixty seconds are off. */

@@ -5,7 +5,6 @@
 import { isUnavailable, SpindleError } from '../../model/errors.ts'
 import type { RefusalReason } from '../../model/message.ts'
 import { AwsError } from '../../wire/aws/error.ts'
-import { MESSAGE_BYTES_MAX } from './limits.ts'
 
 const SERVICE = 'AWS.SimpleQueueService.'
 
@@ -118,7 +117,7 @@ export function refusalError(reason: RefusalReason): AwsError {
     case 'no-such-queue':
       return queueDoesNotExist()
     case 'too-large':
-      return messageTooLong(MESSAGE_BYTES_MAX)
+      return invalidParameter('One or more parameters are invalid. Reason: Message is larger than the server takes.')
     case 'group-required':
       return missingParameter('MessageGroupId')
     case 'queue-full':
@@ -141,7 +140,7 @@ export function faultError(fault: unknown): AwsError | undefined {
     case 'invalid-argument':
       return invalidParameter(fault.message)
     case 'too-large':
-      return messageTooLong(MESSAGE_BYTES_MAX)
+      return invalidParameter('One or more parameters are invalid. Reason: Message is larger than the server takes.')
     case 'overloaded':
       return requestThrottled()
     case 'disk-full':

@@ -1,6 +1,6 @@
 /** SQS's limits, in its own units. docs/compat/sqs.md lists them; a test compares the two. */
 
-/** Body, attribute names, types and values of one message; also of a whole batch. */
+/** Body, attribute names, types and values of one message; also of a whole batch. A server may be told another one. */
 export const MESSAGE_BYTES_MAX = 1_048_576
 /** The smallest MaximumMessageSize. */
 export const MESSAGE_BYTES_MAX_MIN = 1_024

@@ -2,7 +2,6 @@
 import { invalidAttribute, unknownAttribute } from './errors.ts'
 import {
   DELAY_SECONDS_MAX,
-  MESSAGE_BYTES_MAX,
   MESSAGE_BYTES_MAX_MIN,
   RECEIVE_COUNT_MAX,
   RETENTION_SECONDS_MAX,
@@ -18,7 +17,8 @@ export type Attributes = Readonly<Record<string, string>>
 
 export const settableAttributes = {
   VisibilityTimeout: seconds(0, VISIBILITY_SECONDS_MAX),
-  MaximumMessageSize: wholeNumber(MESSAGE_BYTES_MAX_MIN, MESSAGE_BYTES_MAX),
+  MaximumMessageSize: (text, name, { messageBytesMax }) =>
+    wholeNumber(MESSAGE_BYTES_MAX_MIN, messageBytesMax)(text, name),
   MessageRetentionPeriod: seconds(RETENTION_SECONDS_MIN, RETENTION_SECONDS_MAX),
   DelaySeconds: seconds(0, DELAY_SECONDS_MAX),
   ReceiveMessageWaitTimeSeconds: seconds(0, WAIT_SECONDS_MAX),
@@ -32,7 +32,7 @@ export const settableAttributes = {
   ContentBasedDeduplication: flag,
   DeduplicationScope: oneOf('queue', 'messageGroup'),
   FifoThroughputLimit: oneOf('perQueue', 'perMessageGroupId'),
-} as const satisfies Record<string, (text: string, name: string) => void>
+} as const satisfies Record<string, (text: string, name: string, kind: QueueKind) => void>
 
 const FIFO_ONLY = new Set(['FifoQueue', 'ContentBasedDeduplication', 'DeduplicationScope', 'FifoThroughputLimit'])
 /** An empty text takes these away. */
@@ -40,7 +40,6 @@ const REMOVABLE = new Set(['Policy', 'RedrivePolicy', 'RedriveAllowPolicy', 'Kms
 
 const standardDefaults: Attributes = {
   VisibilityTimeout: '30',
-  MaximumMessageSize: String(MESSAGE_BYTES_MAX),
   MessageRetentionPeriod: '345600',
   DelaySeconds: '0',
   ReceiveMessageWaitTimeSeconds: '0',
@@ -54,15 +53,23 @@ const fifoDefaults: Attributes = {
   FifoThroughputLimit: 'perQueue',
 }
 
-export function defaultAttributes(isFifo: boolean): Attributes {
-  return isFifo ? fifoDefaults : standardDefaults
+/** What attributes depend on beside their values. */
+export interface QueueKind {
+  readonly isFifo: boolean
+  /** The largest message that the server takes. */
+  readonly messageBytesMax: number
+}
+
+export function defaultAttributes({ isFifo, messageBytesMax }: QueueKind): Attributes {
+  return { ...(isFifo ? fifoDefaults : standardDefaults), MaximumMessageSize: String(messageBytesMax) }
 }
 
 /**
  * Checks each attribute by itself, then together. `before`: what is in force (the defaults for a new queue). Answers the
  * attributes in force afterwards. Throws `InvalidAttributeName`, `InvalidAttributeValue`, `InvalidParameterValue`.
  */
-export function changedAttributes(before: Attributes, changes: Attributes, isFifo: boolean): Attributes {
+export function changedAttributes(before: Attributes, changes: Attributes, kind: QueueKind): Attributes {
+  const { isFifo } = kind
   const after: Record<string, string> = { ...before }
   for (const [name, text] of Object.entries(changes)) {
     if (!isSettable(name) || (!isFifo && FIFO_ONLY.has(name))) throw unknownAttribute(name)
@@ -70,7 +77,7 @@ export function changedAttributes(before: Attributes, changes: Attributes, isFif
       delete after[name]
       continue
     }
-    settableAttributes[name](text, name)
+    settableAttributes[name](text, name, kind)
     after[name] = text
   }
   if (isFifo && after['FifoQueue'] !== 'true') {

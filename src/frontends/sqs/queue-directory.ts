@@ -43,11 +43,19 @@ export class QueueDirectory {
   readonly home: HomeRealm
   readonly #port: Port
   readonly #clock: Clock
+  readonly #messageBytesMax: number
   readonly #queues = new Map<string, { readonly queue: SqsQueue; readonly untilMs: number }>()
   /** Where a URL led, by the realm of its request (nothing before the URL: the home realm). Found queues only. */
   readonly #urls = new Map<string, string>()
 
-  constructor(parts: { readonly port: Port; readonly clock: Clock; readonly home: HomeRealm }) {
+  constructor(parts: {
+    readonly port: Port
+    readonly clock: Clock
+    readonly home: HomeRealm
+    /** Default 1 MiB. */
+    readonly messageBytesMax?: number
+  }) {
+    this.#messageBytesMax = parts.messageBytesMax ?? MESSAGE_BYTES_MAX
     this.#port = parts.port
     this.#clock = parts.clock
     this.home = parts.home
@@ -107,7 +115,9 @@ export class QueueDirectory {
     if (measure === undefined || address === undefined) return undefined
     const stored = record === undefined ? undefined : decodeRecord(record.value)
     const { policy } = measure
-    const queue = view({ store, address, policy, stored, version: record?.version ?? 0, home: this.home })
+    const messageBytesMax = this.#messageBytesMax
+    const version = record?.version ?? 0
+    const queue = view({ store, address, policy, stored, version, home: this.home, messageBytesMax })
     if (this.#queues.size >= REMEMBERED_MAX) this.#queues.clear()
     this.#queues.set(store, { queue, untilMs: this.#clock.monotonicMs() + FRESH_MS })
     return queue
@@ -127,10 +137,11 @@ function view(found: {
   readonly stored: QueueRecord | undefined
   readonly version: number
   readonly home: HomeRealm
+  readonly messageBytesMax: number
 }): SqsQueue {
-  const { store, address, policy, stored, version, home } = found
+  const { store, address, policy, stored, version, home, messageBytesMax } = found
   const isFifo = isFifoName(address.name)
-  const attributes = overlaid(stored?.attributes ?? defaultAttributes(isFifo), policy, home)
+  const attributes = overlaid(stored?.attributes ?? defaultAttributes({ isFifo, messageBytesMax }), policy, home)
   return {
     store,
     address,
@@ -141,7 +152,7 @@ function view(found: {
     modifiedAtMs: stored?.modifiedAtMs ?? 0,
     version,
     policy,
-    messageBytesMax: Number(attributes['MaximumMessageSize'] ?? MESSAGE_BYTES_MAX),
+    messageBytesMax: Number(attributes['MaximumMessageSize'] ?? messageBytesMax),
     waitMs: Number(attributes['ReceiveMessageWaitTimeSeconds'] ?? 0) * 1_000,
     isContentDeduped: attributes['ContentBasedDeduplication'] === 'true',
     isDedupedPerGroup: attributes['DeduplicationScope'] === 'messageGroup',

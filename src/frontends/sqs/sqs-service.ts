@@ -25,6 +25,7 @@ import { sendMessageBatch } from './actions/send-message-batch.ts'
 import { setQueueAttributes } from './actions/set-queue-attributes.ts'
 import type { Action, SqsContext } from './context.ts'
 import { faultError } from './errors.ts'
+import { MESSAGE_BYTES_MAX } from './limits.ts'
 import { QueueDirectory } from './queue-directory.ts'
 import { ReceiptHandles } from './receipt-handle.ts'
 import { ReceiveAttempts } from './receive-attempts.ts'
@@ -40,6 +41,8 @@ export interface SqsOptions {
   /** Region and account whose queues have plain names in the store. Defaults `us-east-1`, `000000000000`. */
   readonly region?: string
   readonly account?: string
+  /** The largest message, and the largest batch as a whole. Default 1 MiB, as at AWS. */
+  readonly messageBytesMax?: number
   /** Throttles as AWS does: calls a second on FIFO queues, messages in flight. Default false. */
   readonly awsLimits?: boolean
   /** Refuses a second purge, and creating a queue again, within sixty seconds, as AWS does. Default false. */
@@ -74,14 +77,16 @@ const actions: Readonly<Record<SqsAction, Action>> = {
 
 /** Reads (or makes) the store's seal key first, so that receipt handles outlive the process. */
 export async function openSqs(options: SqsOptions): Promise<AwsService> {
-  const { port, clock, random, awsLimits = false, sixtySecondRules = false } = options
+  const { port, clock, random, messageBytesMax = MESSAGE_BYTES_MAX } = options
+  const { awsLimits = false, sixtySecondRules = false } = options
   const home = { region: options.region ?? DEFAULT_REGION, account: options.account ?? DEFAULT_ACCOUNT }
   const context: SqsContext = {
     port,
     clock,
-    directory: new QueueDirectory({ port, clock, home }),
+    directory: new QueueDirectory({ port, clock, home, messageBytesMax }),
     handles: new ReceiptHandles(await storedSealKey(KEY_RECORD, { port, random })),
     attempts: new ReceiveAttempts(clock),
+    messageBytesMax,
     throttle: awsLimits ? new Throttle(clock) : undefined,
     sixtySeconds: sixtySecondRules ? { purged: new RecentEvents(clock), deleted: new RecentEvents(clock) } : undefined,
   }

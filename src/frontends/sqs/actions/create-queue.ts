@@ -22,7 +22,8 @@ export const createQueue: Action = async (context, call) => {
   const address = { region: call.region, account: call.account, name }
   checkAccessByName(call, address, directory.home)
   checkTags(tags)
-  const attributes = changedAttributes(defaultAttributes(isFifo), changes, isFifo)
+  const kind = { isFifo, messageBytesMax: context.messageBytesMax }
+  const attributes = changedAttributes(defaultAttributes(kind), changes, kind)
   const answer = { QueueUrl: queueUrl(address, call.baseUrl, directory.home) }
 
   const existing = await directory.fresh(storeName(address, directory.home), address)

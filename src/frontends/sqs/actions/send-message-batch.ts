@@ -4,7 +4,6 @@ import { checkAccess } from '../access.ts'
 import { attempt, batchEntries, batchResult, failedBy, failedEntry } from '../batch.ts'
 import type { Action } from '../context.ts'
 import { batchError, refusalError } from '../errors.ts'
-import { MESSAGE_BYTES_MAX } from '../limits.ts'
 import { type OutgoingMessage, outgoingMessage } from '../outgoing-message.ts'
 import { needsGroups, sentResult, shareByGroups } from './send-message.ts'
 
@@ -28,7 +27,7 @@ export const sendMessageBatch: Action = async (context, call) => {
       taken.push({ entry, outgoing: checked.value })
     }
   }
-  if (bytes > MESSAGE_BYTES_MAX) throw tooLong(bytes)
+  if (bytes > context.messageBytesMax) throw tooLong(bytes, context.messageBytesMax)
   if (taken.length === 0) return batchResult({ Successful: [], Failed })
   if (taken.some(({ outgoing }) => needsGroups(queue, outgoing))) await shareByGroups(context, queue)
 
@@ -56,7 +55,7 @@ function claimedBytes(entry: Params): number {
   return typeof text === 'string' ? Buffer.byteLength(text) : 0
 }
 
-function tooLong(bytes: number): AwsError {
-  const message = `Batch requests cannot be longer than ${MESSAGE_BYTES_MAX} bytes. You have sent ${bytes} bytes.`
+function tooLong(bytes: number, bytesMax: number): AwsError {
+  const message = `Batch requests cannot be longer than ${bytesMax} bytes. You have sent ${bytes} bytes.`
   return batchError('BatchRequestTooLong', message)
 }

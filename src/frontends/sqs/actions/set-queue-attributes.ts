@@ -14,11 +14,12 @@ export const setQueueAttributes: Action = async (context, call) => {
   const changes = call.params['Attributes'] as Attributes | undefined
   if (changes === undefined) throw missingParameter('Attributes')
   const { address, isFifo } = named
+  const kind = { isFifo, messageBytesMax: context.messageBytesMax }
   if (changes['RedrivePolicy'] !== undefined) {
-    await checkRedrive(context, { address, isFifo, attributes: changedAttributes(named.attributes, changes, isFifo) })
+    await checkRedrive(context, { address, isFifo, attributes: changedAttributes(named.attributes, changes, kind) })
   }
   await changeQueue(context, named, (queue) => {
-    const attributes = changedAttributes(queue.attributes, changes, isFifo)
+    const attributes = changedAttributes(queue.attributes, changes, kind)
     return { attributes, policy: changingPolicy(attributes, directory.home) }
   })
   return DONE
