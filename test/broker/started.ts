@@ -2,6 +2,7 @@ import { onTestFinished } from 'vitest'
 import { Broker } from '../../src/broker/broker.ts'
 import { bindingId, type Port } from '../../src/broker/port.ts'
 import { EmbeddedEngine } from '../../src/engine/embedded/engine.ts'
+import type { Engine } from '../../src/engine/engine.ts'
 import { MemoryEngine } from '../../src/engine/memory/memory-engine.ts'
 import { defaultLimits, type Limits } from '../../src/model/limits.ts'
 import type { NewMessage } from '../../src/model/message.ts'
@@ -10,11 +11,11 @@ import { seededRandom } from '../../src/runtime/random.ts'
 import { FaultDisk } from '../../src/testing/fault-disk.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 
-/** A broker over the reference engine, on a clock that the test moves. */
-export async function startedBroker(overrides: Partial<Limits> = {}) {
+/** A broker over an engine (default: the reference one), on a clock that the test moves. */
+export async function startedBroker(overrides: Partial<Limits> = {}, made?: (clock: VirtualClock) => Engine) {
   const clock = new VirtualClock()
   const limits = { ...defaultLimits, ...overrides }
-  const engine = new MemoryEngine({ clock, random: seededRandom(1), limits })
+  const engine = made?.(clock) ?? new MemoryEngine({ clock, random: seededRandom(1), limits })
   const broker = new Broker({ engine, clock, limits, log: silentLog })
   await broker.start()
   return { broker, clock, engine }

@@ -1,6 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open } from 'spindle-mq'
@@ -52,6 +52,42 @@ describe('spindle serve', () => {
     command.child.kill('SIGTERM')
     expect(await command.exited).toBe(143)
     expect(command.output()).toMatch(/stopped\n$/)
+  })
+
+  it('ends waits with an empty answer and lets requests finish when it is told to stop', async () => {
+    const command = serve()
+    const url = await urlOf(command)
+    const call = async (action: string, body: object) => {
+      const headers = { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': `AmazonSQS.${action}` }
+      const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
+      return [response.status, await response.json()] as const
+    }
+    await call('CreateQueue', { QueueName: 'jobs' })
+    const waiting = call('ReceiveMessage', { QueueUrl: 'jobs', WaitTimeSeconds: 20 })
+    // The receive came first, on a connection of its own; once this is answered it waits.
+    await call('GetQueueUrl', { QueueName: 'jobs' })
+    const beganMs = performance.now()
+    command.child.kill('SIGTERM')
+    expect(await waiting).toEqual([200, {}])
+    expect(await command.exited).toBe(143)
+    expect(performance.now() - beganMs).toBeLessThan(15_000)
+  })
+
+  it('exits at once with the second signal, whatever still goes on', async () => {
+    const command = serve()
+    const { hostname, port } = new URL(await urlOf(command))
+    // A request whose body never comes: draining would wait for it.
+    const socket = connect(Number(port), hostname)
+    socket.on('error', () => {})
+    await new Promise((connected) => socket.once('connect', connected))
+    socket.write('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nA')
+    await (await fetch(`http://${hostname}:${port}/healthz`)).text()
+    command.child.kill('SIGTERM')
+    await command.printed(/SIGTERM: finishing requests, up to 25 s; again to exit at once/)
+    command.child.kill('SIGINT')
+    expect(await command.exited).toBe(130)
+    expect(command.output()).not.toMatch(/stopped/)
+    socket.destroy()
   })
 
   it('says that guest may log in to AMQP while there are no users, and only then', async () => {

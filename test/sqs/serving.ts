@@ -2,12 +2,14 @@ import { createServer, type IncomingMessage, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import { onTestFinished } from 'vitest'
+import type { Engine } from '../../src/engine/engine.ts'
 import type { Authorize } from '../../src/frontends/aws/authorize.ts'
 import { awsFrontend } from '../../src/frontends/aws/aws-frontend.ts'
 import { openSqs } from '../../src/frontends/sqs/sqs-service.ts'
 import type { Log } from '../../src/runtime/log.ts'
 import { silentLog } from '../../src/runtime/log.ts'
 import { seededRandom } from '../../src/runtime/random.ts'
+import type { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { startedBroker } from '../broker/started.ts'
 
 export interface Answer {
@@ -16,7 +18,7 @@ export interface Answer {
   readonly text: string
 }
 
-/** SQS over the reference engine, on a clock that the test moves, behind a real socket; gone with the test. */
+/** SQS over an engine, on a clock that the test moves, behind a real socket; gone with the test. */
 export async function servedSqs(
   options: {
     awsLimits?: boolean
@@ -25,10 +27,12 @@ export async function servedSqs(
     log?: Log
     bodyBytesMax?: number
     messageBytesMax?: number
+    /** Default: the reference engine. */
+    engine?: (clock: VirtualClock) => Engine
   } = {},
 ) {
-  const { broker, clock } = await startedBroker({ messageBytesMax: 4_000_000 })
-  const { authorize, log = silentLog, bodyBytesMax, ...rules } = options
+  const { authorize, log = silentLog, bodyBytesMax, engine, ...rules } = options
+  const { broker, clock } = await startedBroker({ messageBytesMax: 4_000_000 }, engine)
   const random = seededRandom(7)
   const sqs = await openSqs({ port: broker, clock, random, ...rules })
   const server = createServer(
