@@ -1,20 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { Port } from '../../src/broker/port.ts'
 import { until } from '../broker/started.ts'
-import { connected, servedAmqp } from './serving.ts'
+import { connected, overridden, servedAmqp } from './serving.ts'
 import { WireClient } from './wire-client.ts'
-
-/** The port with some of its verbs replaced. */
-function overridden(port: Port, verbs: Partial<Port>): Port {
-  return new Proxy(port, {
-    get: (target, name) => {
-      const own = (verbs as Record<string | symbol, unknown>)[name]
-      if (own !== undefined) return own
-      const value = (target as unknown as Record<string | symbol, unknown>)[name]
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
-}
 
 const NO_ARGUMENTS = new Map()
 
@@ -98,6 +85,37 @@ describe('a store that renews no leases', () => {
     await clock.advance(60_000)
     await (await connection.createChannel()).checkQueue('q')
     expect(faults).toEqual([])
+  })
+})
+
+describe('a connection whose exclusive queues cannot be kept', () => {
+  it('is told before they go, and costs nobody else theirs', async () => {
+    const refused = new Set<string>()
+    const owners: string[] = []
+    const { url, clock, broker, listener } = await servedAmqp({
+      port: (store) =>
+        overridden(store, {
+          renewHolder: (holder, ttlMs) => {
+            if (!owners.includes(holder)) owners.push(holder)
+            return refused.has(holder) ? Promise.reject(new Error('lapsed')) : store.renewHolder(holder, ttlMs)
+          },
+        }),
+    })
+    const first = await connected(url)
+    const second = await connected(url)
+    await (await first.connection.createChannel()).assertQueue('first', { exclusive: true })
+    await (await second.connection.createChannel()).assertQueue('second', { exclusive: true })
+    // The listener's own comes before them.
+    const [, ofFirst] = owners
+    refused.add(ofFirst as string)
+    const cut = new Promise<unknown>((resolve) => first.connection.once('close', resolve))
+    await clock.advance(16_000)
+    expect(listener.registry.size).toBe(2)
+    await clock.advance(8_000)
+    expect(String(await cut)).toMatch(/320.*exclusive queues could not be kept/)
+    await clock.advance(60_000)
+    expect((await broker.measure()).map(({ queue }) => queue)).toEqual(['second'])
+    expect(second.faults).toEqual([])
   })
 })
 

@@ -3,12 +3,14 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Port } from '../../src/broker/port.ts'
 import { StoredUsers } from '../../src/broker/users.ts'
 import { listenAmqp } from '../../src/frontends/amqp/listen.ts'
+import { SpindleError } from '../../src/model/errors.ts'
 import { defaultLimits } from '../../src/model/limits.ts'
 import { silentLog as log } from '../../src/runtime/log.ts'
 import type { Processes } from '../../src/runtime/processes.ts'
 import { seededRandom } from '../../src/runtime/random.ts'
 import type { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { storedBroker, until } from '../broker/started.ts'
+import { overridden } from './serving.ts'
 
 /** Processes that live and die as the test says; nobody can tell of one that is neither `alive` nor `dead`. */
 class Machine {
@@ -31,6 +33,15 @@ class Machine {
 
 let seed = 0
 
+/** The port, but for the word of a process that it lives. */
+function muted(port: Port, isMute: () => boolean): Port {
+  const transact: Port['transact'] = (steps, options) =>
+    isMute() && steps.some((step) => step.kind === 'record' && step.key.startsWith('spindle/amqp/process/'))
+      ? Promise.reject(new SpindleError('disk-full', 'say that it lives'))
+      : port.transact(steps, options)
+  return overridden(port, { transact })
+}
+
 /** A process of its own over the store, and a channel to it. */
 async function served(port: Port, clock: VirtualClock, processes: Processes) {
   const random = seededRandom(++seed)
@@ -46,7 +57,7 @@ async function served(port: Port, clock: VirtualClock, processes: Processes) {
     users.close()
   }
   onTestFinished(close)
-  return { channel, close }
+  return { connection, channel, close }
 }
 
 async function declareSome(channel: amqp.Channel): Promise<void> {
@@ -110,6 +121,34 @@ describe('processes over one store', () => {
     const message = (await after.channel.get('durable')) as GetMessage
     expect([message.content.toString(), message.fields.redelivered]).toEqual(['unanswered', true])
     expect(await names(store.broker)).toEqual(['durable'])
+  })
+
+  it('end the connections of one that cannot say that it lives, before others take what it holds', async () => {
+    const { broker, clock } = await storedBroker()
+    const machine = new Machine()
+    let isMute = false
+    const mute = muted(broker, () => isMute)
+    const first = await served(mute, clock, machine.processes('elsewhere'))
+    machine.alive.delete('elsewhere')
+    await first.channel.assertQueue('durable')
+    // Alone, it need not say so to anybody.
+    isMute = true
+    await clock.advance(60_000)
+    await first.channel.checkQueue('durable')
+    isMute = false
+    const second = await served(broker, clock, machine.processes('here'))
+    await clock.advance(8_000)
+    first.channel.sendToQueue('durable', Buffer.from('held'))
+    await first.channel.waitForConfirms()
+    await first.channel.get('durable')
+    isMute = true
+    const cut = new Promise((resolve) => first.connection.once('close', resolve))
+    await clock.advance(16_000)
+    expect(await second.channel.get('durable')).toBe(false)
+    await clock.advance(8_000)
+    expect(String(await cut)).toMatch(/320.*could not tell the others that it lives/)
+    expect(((await second.channel.get('durable')) as GetMessage).content.toString()).toBe('held')
+    isMute = false
   })
 
   it('wait for the word of one that nobody can tell of', async () => {

@@ -41,6 +41,18 @@ export async function servedAmqp(
   return { broker, clock, users, listener, port, url: `amqp://guest:guest@127.0.0.1:${port}` }
 }
 
+/** The port with some of its verbs replaced. */
+export function overridden(port: Port, verbs: Partial<Port>): Port {
+  return new Proxy(port, {
+    get: (target, name) => {
+      const own = (verbs as Record<string | symbol, unknown>)[name]
+      if (own !== undefined) return own
+      const value = (target as unknown as Record<string | symbol, unknown>)[name]
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
 /** A connection of amqplib, closed with the test. What the server closes it with is `faults`. */
 export async function connected(url: string) {
   const connection: ChannelModel = await amqp.connect(url)

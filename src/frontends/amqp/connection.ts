@@ -228,6 +228,12 @@ export class Connection implements Session, Opening {
     this.#lastChannel = undefined
   }
 
+  holdExclusives(): Promise<void> {
+    return this.hub.own(this.owner, () =>
+      this.close("broker forced connection closure with reason 'its exclusive queues could not be kept'"),
+    )
+  }
+
   capability(name: string): boolean {
     return this.handshake.capability(name)
   }

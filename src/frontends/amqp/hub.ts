@@ -14,10 +14,11 @@ import type { AmqpLimits } from './amqp-limits.ts'
 import { allQueues, endOfExchange, queueKey, stillIs } from './definitions.ts'
 import { ExchangeCache } from './exchanges.ts'
 import { PolicyBook } from './policies/policy-book.ts'
-import { Presence } from './presence.ts'
+import { type Company, Presence } from './presence.ts'
 import { type QueueDefinition, wholeOf } from './queue-arguments.ts'
 import { QueueFeed } from './queue-feed.ts'
 import type { Registry } from './registry.ts'
+import { RENEWAL_MS, RENEWED_MS, Renewals } from './renewals.ts'
 
 export interface HubParts {
   readonly port: Port
@@ -32,9 +33,6 @@ export interface HubParts {
   readonly audit?: Audit
 }
 
-/** How long leases outlive this process, and how often that is put off, ms. */
-const HOLDER_TTL_MS = 30_000
-const HOLDER_RENEWAL_MS = 8_000
 /** Where the deletion of a queue is announced, with its name in the store: its consumers are cancelled. */
 export const QUEUE_DELETED = 'spindle/amqp/queue-deleted'
 const BUFFER_BYTES = 65_536
@@ -55,23 +53,21 @@ export class Hub {
   /** By the token in `amq.rabbitmq.reply-to.TOKEN`. */
   readonly replies: Map<string, ReplyTaker> = new Map()
   readonly #feeds = new Map<string, QueueFeed>()
-  /** Holders of connections with exclusive queues. */
-  readonly #owners = new Set<string>()
+  readonly #renewals: Renewals
   readonly #presence: Presence
+  /** Did other processes serve this store when they were looked for last? */
+  #hasCompany = false
   readonly #unlisten: () => void
   #renewal: Timer | undefined
-  /** When the leases were renewed last, on the monotonic clock. */
-  #renewedMs: number
-  #renewing: Promise<void> = Promise.resolve()
-  #isClosed = false
+  #renewing: Promise<unknown> = Promise.resolve()
   #names = 0
 
   constructor(parts: HubParts) {
     this.parts = parts
     this.holder = `amqp/${this.token(9)}`
     const { port, clock, processes } = parts
-    this.#renewedMs = clock.monotonicMs()
-    this.#presence = new Presence({ port, clock, processes, holder: this.holder, ttlMs: HOLDER_TTL_MS })
+    this.#renewals = new Renewals(parts)
+    this.#presence = new Presence({ port, clock, processes, holder: this.holder, ttlMs: RENEWED_MS })
     this.exchanges = new ExchangeCache(parts.port)
     this.policies = new PolicyBook(parts.port)
     this.#unlisten = parts.port.listen(QUEUE_DELETED, (queue) => {
@@ -80,16 +76,25 @@ export class Hub {
   }
 
   async start(): Promise<void> {
-    const { alive, gone } = await this.#presence.look()
-    await this.#bury(gone)
-    await this.#dropTransient(alive)
-    await this.#presence.forget(gone)
-    await this.#renew()
+    const { alive, gone } = await this.#look()
+    await this.#clearUp(alive, gone)
+    this.#renewals.keep(this.holder, {
+      renew: () => this.parts.port.renewHolder(this.holder, RENEWED_MS),
+      lapsing: () => this.#lapsing('the leases of its consumers could not be renewed'),
+    })
+    this.#renewals.keep('presence', {
+      renew: () => this.#presence.renew(),
+      // Nobody is there to be misled: on a full disk, say, clients are served on.
+      lapsing: () => {
+        if (this.#hasCompany) this.#lapsing('this process could not tell the others that it lives')
+      },
+    })
+    await this.#renewals.renewAll()
+    this.#renewal = this.parts.clock.setTimer(RENEWAL_MS, this.#renewAgain)
   }
 
   /** Gives back what is leased and not answered. */
   async close(): Promise<void> {
-    this.#isClosed = true
     this.#renewal?.cancel()
     await this.#renewing
     this.#unlisten()
@@ -109,13 +114,15 @@ export class Hub {
     return `${this.holder}/${++this.#names}`
   }
 
-  own(owner: string): Promise<void> {
-    this.#owners.add(owner)
-    return this.parts.port.renewHolder(owner, HOLDER_TTL_MS)
+  /** Keeps what the owner holds until `disown`; `lapsing`: that is no longer possible. */
+  own(owner: string, lapsing: () => void): Promise<void> {
+    const renew = (): Promise<void> => this.parts.port.renewHolder(owner, RENEWED_MS)
+    this.#renewals.keep(owner, { renew, lapsing })
+    return renew()
   }
 
   disown(owner: string): void {
-    if (!this.#owners.delete(owner)) return
+    if (!this.#renewals.leave(owner)) return
     this.parts.port.releaseHolder(owner).catch((fault: unknown) => {
       this.parts.log.warn('the exclusive queues of a closed AMQP connection stay until its holder runs out', { fault })
     })
@@ -165,9 +172,17 @@ export class Hub {
     }
   }
 
-  /** What processes had leased that are gone comes back now, not when their holders have run out. */
-  async #bury(gone: readonly string[]): Promise<void> {
+  async #look(): Promise<Company> {
+    const company = await this.#presence.look()
+    this.#hasCompany = company.alive.size > 1
+    return company
+  }
+
+  /** What processes had leased that are gone comes back now, not when their holders have run out; what was to end with them ends. */
+  async #clearUp(alive: ReadonlySet<string>, gone: readonly string[]): Promise<void> {
     for (const holder of gone) await this.parts.port.releaseHolder(holder)
+    await this.#dropTransient(alive)
+    await this.#presence.forget(gone)
   }
 
   /** Queues and exchanges that were not to outlive their process, and did. */
@@ -199,33 +214,22 @@ export class Hub {
   }
 
   readonly #renewAgain = (): void => {
-    this.#renewing = this.#renew()
+    this.#renewal = this.parts.clock.setTimer(RENEWAL_MS, this.#renewAgain)
+    this.#renewing = Promise.all([this.#renewals.renewAll(), this.#clearUpAfterOthers()])
   }
 
-  async #renew(): Promise<void> {
-    const { port, clock, log, registry } = this.parts
-    const askedMs = clock.monotonicMs()
+  async #clearUpAfterOthers(): Promise<void> {
     try {
-      await port.renewHolder(this.holder, HOLDER_TTL_MS)
-      for (const owner of this.#owners) await port.renewHolder(owner, HOLDER_TTL_MS)
-      this.#renewedMs = askedMs
-      await this.#presence.renew()
-      const { alive, gone } = await this.#presence.look()
-      if (gone.length > 0) {
-        await this.#bury(gone)
-        await this.#dropTransient(alive)
-        await this.#presence.forget(gone)
-      }
+      const { alive, gone } = await this.#look()
+      if (gone.length > 0) await this.#clearUp(alive, gone)
     } catch (fault) {
-      log.warn('the leases of AMQP consumers could not be renewed', { fault })
-      // Before they run out: whoever goes on working on a message then is not the only one.
-      if (clock.monotonicMs() + HOLDER_RENEWAL_MS >= this.#renewedMs + HOLDER_TTL_MS) {
-        registry.closeAll(
-          "broker forced connection closure with reason 'the leases of its consumers could not be renewed'",
-        )
-      }
+      this.parts.log.warn('what other processes left behind that served AMQP could not be cleared up', { fault })
     }
-    if (!this.#isClosed) this.#renewal = clock.setTimer(HOLDER_RENEWAL_MS, this.#renewAgain)
+  }
+
+  /** Whoever goes on working on a message from now on may not be the only one. */
+  #lapsing(why: string): void {
+    this.parts.registry.closeAll(`broker forced connection closure with reason '${why}'`)
   }
 }
 

@@ -99,7 +99,7 @@ async function declare(channel: Channel, args: Arguments<'queue.declare'>): Prom
   }
   const current = await lookUp(session, name)
   if (current !== undefined) return redeclare(channel, wanted, current, args.noWait)
-  if (exclusive) await hub.own(owner)
+  if (exclusive) await session.holdExclusives()
   const { version } = hub.policies
   const ruled = underPolicy(wanted, await hub.policies.forQueue(stored, wanted))
   try {

@@ -17,6 +17,8 @@ export interface Session {
   /** Names it as the owner of its exclusive queues. */
   readonly owner: string
   readonly exclusiveQueues: Set<string>
+  /** From now on it is the owner of something, for as long as it lives. */
+  holdExclusives(): Promise<void>
   readonly writer: FrameWriter
   readonly publisher: Publisher
   /** Its socket does not keep up: its consumers get nothing until it does. */
