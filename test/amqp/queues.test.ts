@@ -2,6 +2,7 @@ import type { Channel, ConsumeMessage, GetMessage } from 'amqplib'
 import { describe, expect, it } from 'vitest'
 import { until } from '../broker/started.ts'
 import { connected, refused, servedAmqp } from './serving.ts'
+import { WireClient } from './wire-client.ts'
 
 async function opened() {
   const served = await servedAmqp()
@@ -296,6 +297,33 @@ describe('consumers', () => {
       ['a', true],
       ['c', true],
     ])
+  })
+
+  it('whose connection breaks leave what they did not answer to others, in its place and marked as redelivered', async () => {
+    const { channel, send, port } = await opened()
+    await channel.assertQueue('q')
+    await send('q', 'a', 'b', 'c')
+    const broken = await new WireClient(port).open()
+    broken.send(1, 'basic.consume', {
+      ticket: 0,
+      queue: 'q',
+      consumerTag: 't',
+      noLocal: false,
+      noAck: false,
+      exclusive: false,
+      noWait: true,
+      arguments: new Map(),
+    })
+    for (let i = 0; i < 3; i++) await broken.hear('basic.deliver')
+    broken.send(1, 'basic.ack', { deliveryTag: 2, multiple: false })
+    await until(async () => (await channel.checkQueue('q')).consumerCount === 1)
+    broken.destroy()
+    const { got, take, bodies } = collector()
+    await channel.consume('q', take('other'))
+    await until(() => got.length === 2)
+    expect(bodies()).toEqual(['a', 'c'])
+    expect(got.map(({ message }) => message.fields.redelivered)).toEqual([true, true])
+    expect(await channel.checkQueue('q')).toMatchObject({ messageCount: 0, consumerCount: 1 })
   })
 
   it('put back what they nack with requeue, and recover everything', async () => {

@@ -499,6 +499,26 @@ export const mutants: readonly Mutant[] = [
     },
   },
   {
+    name: 'amqp: a broken connection keeps what it did not answer',
+    file: 'src/frontends/amqp/connection.ts',
+    find: '    this.publisher.close()\n    for (const channel of [...this.#channels.values()]) channel.end()\n',
+    replace: '    this.publisher.close()\n',
+    caughtBy: {
+      file: 'test/amqp/queues.test.ts',
+      test: 'whose connection breaks leave what they did not answer to others, in its place and marked as redelivered',
+    },
+  },
+  {
+    name: 'amqp: one refused renewal ends the round',
+    file: 'src/frontends/amqp/renewals.ts',
+    find: "      this.#log.warn('what an AMQP listener holds could not be renewed', { name, fault })\n",
+    replace: '      if (name !== undefined) throw fault\n',
+    caughtBy: {
+      file: 'test/amqp/pressure.test.ts',
+      test: 'is told before they go, and costs nobody else theirs',
+    },
+  },
+  {
     name: 'amqp: a refused publish is acked',
     file: 'src/frontends/amqp/publisher.ts',
     find: '    if (refused.length > 0 && run.confirm !== undefined) run.confirm.refused = refused\n',
