@@ -6,13 +6,10 @@
  *   arn:aws:sns:REGION:ACCOUNT:app/PLATFORM/NAME             platform application
  *   arn:aws:sns:REGION:ACCOUNT:endpoint/PLATFORM/NAME/UUID   endpoint of one
  */
-import type { HomeRealm, QueueAddress } from '../sqs/queue-address.ts'
+import { type Address, addressIn, type HomeRealm, storeName } from '../aws/realm.ts'
 import { invalidBecause, invalidParameter } from './errors.ts'
 
-export type { HomeRealm }
-
-/** A topic or a queue: both have names in the same realms. */
-export type Address = QueueAddress
+export { type Address, type HomeRealm, storeName }
 
 export interface SubscriptionAddress {
   readonly topic: Address
@@ -25,7 +22,6 @@ const QUEUE_NAME = /^(?:[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo)$/
 const REGION = /^[a-z0-9-]{1,32}$/
 const ACCOUNT = /^[0-9]{12}$/
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-const FOREIGN = /^sqs:([a-z0-9-]{1,32}):([0-9]{12})\/(.+)$/
 const ARN_CHARACTERS_MAX = 2_048
 
 export function isTopicName(name: string): boolean {
@@ -86,19 +82,8 @@ export function parseArn(
   return { region, account, rest }
 }
 
-/** The exchange (or queue) of this address. */
-export function storeName({ region, account, name }: Address, home: HomeRealm): string {
-  return region === home.region && account === home.account ? name : `sqs:${region}:${account}/${name}`
-}
-
 /** undefined: an exchange that SNS cannot name. */
 export function topicOfStoreName(store: string, home: HomeRealm): Address | undefined {
-  const foreign = FOREIGN.exec(store)
-  const address =
-    foreign === null
-      ? { ...home, name: store }
-      : { region: foreign[1] as string, account: foreign[2] as string, name: foreign[3] as string }
-  return isTopicName(address.name)
-    ? { region: address.region, account: address.account, name: address.name }
-    : undefined
+  const address = addressIn(store, home)
+  return isTopicName(address.name) ? address : undefined
 }

@@ -13,7 +13,7 @@ import { isFault } from '../../model/errors.ts'
 import type { AppendOutcome, Content } from '../../model/message.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
-import { DEDUPLICATION_ID } from '../sqs/outgoing-message.ts'
+import { DEDUPLICATION_ID, dedupKey } from '../sqs/outgoing-message.ts'
 import { addressOfStoreName } from '../sqs/queue-address.ts'
 import type { QueueDirectory } from '../sqs/queue-directory.ts'
 import { type HomeRealm, isFifo, storeName } from './arns.ts'
@@ -177,7 +177,7 @@ export class Publisher {
     const { queues, home } = this.#parts
     if (!isFifo(queue)) return undefined
     const found = await queues.get(queue, addressOfStoreName(queue, home))
-    return found?.isDedupedPerGroup === true ? perGroupKey(groupId ?? '', dedupId) : dedupId
+    return found === undefined ? dedupId : dedupKey(found, groupId ?? '', dedupId)
   }
 
   async #deliverAll(departures: readonly Departure[]): Promise<Published[]> {
@@ -190,7 +190,7 @@ export class Publisher {
     const { port } = this.#parts
     const { messageId, sequenceNumber, outgoing, copies } = departure
     const published = { messageId, sequenceNumber }
-    const key = dedupKey(topic, outgoing)
+    const key = topicKey(topic, outgoing)
     const memoKey = `${topic.exchange}\n${key}`
     const marker: SimpleStep = {
       kind: 'append',
@@ -300,14 +300,9 @@ function systemOf({ dedupId }: Outgoing): ContentMeta {
 
 const NO_META: ContentMeta = Object.freeze({})
 
-function dedupKey({ state }: Topic, { groupId, dedupId }: Outgoing): string {
+function topicKey({ state }: Topic, { groupId, dedupId }: Outgoing): string {
   const scope = state.attributes['FifoThroughputScope'] === 'MessageGroup' ? (groupId ?? '') : ''
   return createHash('sha256').update(`${scope}\n${dedupId}`).digest('hex')
-}
-
-/** As frontends/sqs makes it: the engine judges one key a queue, so the group becomes part of it. */
-function perGroupKey(groupId: string, id: string): string {
-  return createHash('sha256').update(`${groupId}\0${id}`).digest('hex')
 }
 
 /** Exchange names may be as long as names may be; a prefix would make them longer. */

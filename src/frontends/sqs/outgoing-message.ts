@@ -103,8 +103,12 @@ function fifoFields(
     )
   }
   const id = dedupId ?? sha256(text)
-  // The engine judges one key a queue; with a scope of groups the group is part of it, hashed to fit its length.
-  return { groupId, dedupId: queue.isDedupedPerGroup ? sha256(`${groupId}\0${id}`) : id }
+  return { groupId, dedupId: dedupKey(queue, groupId, id) }
+}
+
+/** The engine judges one key a queue; with a scope of groups the group is part of it, hashed to fit its length. */
+export function dedupKey({ isDedupedPerGroup }: SqsQueue, groupId: string, dedupId: string): string {
+  return isDedupedPerGroup ? sha256(`${groupId}\0${dedupId}`) : dedupId
 }
 
 /** The id as it must be given back, where the engine's key is another one. */

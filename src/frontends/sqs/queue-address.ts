@@ -5,26 +5,14 @@
  *   http://HOST/queue/REGION/ACCOUNT/NAME        any region
  *   http://sqs.REGION.HOST/ACCOUNT/NAME, http://REGION.queue.HOST/ACCOUNT/NAME    understood, not given out
  *   NAME                                         region and account of the request
- *
- * In the store a queue of the default region and account has its plain name, so that every protocol meets there; others
- * are `sqs:REGION:ACCOUNT/NAME`.
  */
+import { type Address, addressIn, type HomeRealm, storeName } from '../aws/realm.ts'
 import { invalidParameter, queueDoesNotExist } from './errors.ts'
 
-export interface QueueAddress {
-  readonly region: string
-  readonly account: string
-  readonly name: string
-}
-
-/** Region and account whose queues have plain names. */
-export interface HomeRealm {
-  readonly region: string
-  readonly account: string
-}
+export { type Address as QueueAddress, type HomeRealm, storeName }
 
 /** Where an address came from says how sure its region is. */
-export interface ParsedQueueUrl extends QueueAddress {
+export interface ParsedQueueUrl extends Address {
   /** The URL named the region itself. */
   readonly isRegionNamed: boolean
 }
@@ -36,7 +24,6 @@ const ACCOUNT = /^[0-9]{12}$/
 /** Only what looks like a region: `sqs.example.com` names none. */
 const HOST_REGION =
   /^(?:sqs(?:-fips)?\.([a-z]{2,3}(?:-[a-z]+)+-[0-9]{1,2})\.|([a-z]{2,3}(?:-[a-z]+)+-[0-9]{1,2})\.queue\.)/
-const FOREIGN_STORE_NAME = /^sqs:([a-z0-9-]{1,32}):([0-9]{12})\/(.+)$/
 
 export function isQueueName(name: string): boolean {
   return NAME.test(name) || FIFO_NAME.test(name)
@@ -46,32 +33,22 @@ export function isFifoName(name: string): boolean {
   return name.endsWith('.fifo')
 }
 
-export function storeName({ region, account, name }: QueueAddress, home: HomeRealm): string {
-  return region === home.region && account === home.account ? name : `sqs:${region}:${account}/${name}`
-}
-
 /** undefined: a queue of another protocol's namespace, or one whose name SQS cannot say. */
-export function addressOfStoreName(store: string, home: HomeRealm): QueueAddress | undefined {
-  const foreign = FOREIGN_STORE_NAME.exec(store)
-  const address =
-    foreign === null
-      ? { ...home, name: store }
-      : { region: foreign[1] as string, account: foreign[2] as string, name: foreign[3] as string }
-  return isQueueName(address.name)
-    ? { region: address.region, account: address.account, name: address.name }
-    : undefined
+export function addressOfStoreName(store: string, home: HomeRealm): Address | undefined {
+  const address = addressIn(store, home)
+  return isQueueName(address.name) ? address : undefined
 }
 
-export function queueUrl({ region, account, name }: QueueAddress, baseUrl: string, home: HomeRealm): string {
+export function queueUrl({ region, account, name }: Address, baseUrl: string, home: HomeRealm): string {
   return region === home.region ? `${baseUrl}/${account}/${name}` : `${baseUrl}/queue/${region}/${account}/${name}`
 }
 
-export function queueArn({ region, account, name }: QueueAddress): string {
+export function queueArn({ region, account, name }: Address): string {
   return `arn:aws:sqs:${region}:${account}:${name}`
 }
 
 /** Throws `InvalidParameterValue` naming `parameter`. */
-export function parseQueueArn(arn: string, parameter: string): QueueAddress {
+export function parseQueueArn(arn: string, parameter: string): Address {
   const parts = /^arn:[a-z-]+:sqs:([a-z0-9-]{1,32}):([0-9]{12}):([A-Za-z0-9_.-]+)$/.exec(arn)
   if (parts === null || !isQueueName(parts[3] as string)) {
     const format = 'arn:<partition>:<service>:<region>:<account-id>:<resource-id>'
