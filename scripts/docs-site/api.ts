@@ -22,15 +22,25 @@ export function apiReference(root: string): string {
   const program = ts.createProgram(files, { ...options, noEmit: true })
   const checker = program.getTypeChecker()
   const parts = ['# API reference', '', 'What each entry point exports, in the words of its docstrings.', '']
+  const taken = new Map<string, number>()
   for (const [at, { name }] of ENTRIES.entries()) {
     const source = program.getSourceFile(files[at] ?? '')
     const module = source && checker.getSymbolAtLocation(source)
     if (module === undefined) throw new Error(`${name} exports nothing`)
     parts.push(`## ${name}`, '')
     const exported = checker.getExportsOfModule(module).sort((a, b) => (a.name < b.name ? -1 : 1))
+    parts.push(exported.map((symbol) => `[${symbol.name}](#${anchorOf(symbol.name, taken)})`).join(' · '), '')
     for (const symbol of exported) parts.push(...entry(symbol, checker, root))
   }
   return parts.join('\n')
+}
+
+/** As the site makes them: `Task` behind `task` gets a number. */
+function anchorOf(name: string, taken: Map<string, number>): string {
+  const slug = name.toLowerCase()
+  const count = taken.get(slug) ?? 0
+  taken.set(slug, count + 1)
+  return count === 0 ? slug : `${slug}-${count}`
 }
 
 function entry(exported: ts.Symbol, checker: ts.TypeChecker, root: string): string[] {

@@ -26,7 +26,7 @@ export function buildSite(root: string, to: string, { api = true } = {}): SiteRe
 
   rmSync(to, { recursive: true, force: true })
   for (const [path, text] of texts) {
-    const html = render(text, { path, root, anchors })
+    const html = render(text, { path, root, anchors, titles })
     const file = join(to, htmlOf(path))
     mkdirSync(dirname(file), { recursive: true })
     const links = navigation.map(({ title, pages }) => ({
@@ -37,7 +37,8 @@ export function buildSite(root: string, to: string, { api = true } = {}): SiteRe
         here: page === path,
       })),
     }))
-    writeFileSync(file, layout({ title: titles.get(path) ?? path, html, links }))
+    const home = posix.relative(posix.dirname(path), 'index.html')
+    writeFileSync(file, layout({ title: titles.get(path) ?? path, html, home, links }))
   }
   cpSync(join(to, 'start.html'), join(to, 'index.html'))
   for (const path of all.filter((one) => /\.(?:svg|png)$/.test(one))) {
@@ -51,6 +52,7 @@ interface Place {
   readonly path: string
   readonly root: string
   readonly anchors: ReadonlyMap<string, ReadonlySet<string>>
+  readonly titles: ReadonlyMap<string, string>
 }
 
 function render(text: string, place: Place): string {
@@ -61,14 +63,51 @@ function render(text: string, place: Place): string {
         const id = uniqueSlug(plain(tokens), taken)
         return `<h${depth} id="${id}">${this.parser.parseInline(tokens)}</h${depth}>\n`
       },
+      code({ text, lang = '' }: Tokens.Code): string {
+        return `<pre><code>${withDimComments(text, lang)}</code></pre>\n`
+      },
       link({ href, tokens }: Tokens.Link): string {
-        const words = this.parser.parseInline(tokens)
+        const words = titleFor(href, plain(tokens), place) ?? this.parser.parseInline(tokens)
         const target = targetOf(href, place)
         return target === undefined ? `<span class="file">${words}</span>` : `<a href="${escaped(target)}">${words}</a>`
       },
     },
   })
   return marked.parse(text, { async: false })
+}
+
+/** What a reader may skip looks so: comments, whole or behind code. A mark within a word, as in an address, is none. */
+function withDimComments(code: string, language: string): string {
+  const mark = COMMENTS[language]
+  const lines = code.split('\n').map((line) => {
+    const at = mark === undefined ? -1 : line.search(mark)
+    return at < 0 ? shown(line) : `${shown(line.slice(0, at))}<i>${shown(line.slice(at))}</i>`
+  })
+  return lines.join('\n')
+}
+
+const SLASHES = /(?:^|\s)(?:\/\/ |\/\*\*? )|^\s*\*\/?(?:\s|$)/
+const HASH = /(?:^|\s)# /
+const COMMENTS: Readonly<Record<string, RegExp>> = {
+  ts: SLASHES,
+  tsx: SLASHES,
+  js: SLASHES,
+  sh: HASH,
+  yaml: HASH,
+  py: HASH,
+  python: HASH,
+  sql: /(?:^|\s)-- /,
+}
+
+function shown(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+}
+
+/** A page that is named by its file is named by its title here. */
+function titleFor(href: string, words: string, { path, titles }: Place): string | undefined {
+  if (!/^[\w-]+\.md$/.test(words)) return undefined
+  const title = titles.get(posix.normalize(posix.join(posix.dirname(path), href.split('#')[0] ?? '')))
+  return title === undefined ? undefined : shown(title)
 }
 
 /** undefined: a file of the repository that is no page. Throws when there is no such file or heading. */

@@ -3,7 +3,14 @@ export const SECTIONS: readonly { readonly title: string; readonly pages: readon
   { title: 'Start', pages: ['start.md', 'operations/install.md', 'operations/commands.md', 'frameworks.md'] },
   {
     title: 'Guides',
-    pages: ['migrate/from-bullmq.md', 'migrate/from-localstack.md', 'migrate/from-celery.md', 'migrate/*'],
+    pages: [
+      'guides/exactly-once.md',
+      'guides/*',
+      'migrate/from-bullmq.md',
+      'migrate/from-localstack.md',
+      'migrate/from-celery.md',
+      'migrate/*',
+    ],
   },
   { title: 'Concepts', pages: ['concepts/*'] },
   {
@@ -14,6 +21,7 @@ export const SECTIONS: readonly { readonly title: string; readonly pages: readon
       'operations/metrics.md',
       'operations/*',
       'reliability.md',
+      'benchmarks.md',
     ],
   },
   { title: 'Compatibility', pages: ['compat/*'] },

@@ -22,7 +22,12 @@ it('builds a site of every page, whose links lead somewhere', () => {
         expect([page, href, existsSync(join(to, page, '..', href))]).toEqual([page, href, true])
       }
     }
-    expect(readFileSync(join(to, 'index.html'), 'utf8')).toContain('Five minutes')
+    const first = readFileSync(join(to, 'index.html'), 'utf8')
+    expect(first).toContain('Five minutes')
+    // A page that is linked by its file's name is called by its title; comments stand back, and code is text.
+    expect(first).toContain('<a href="migrate/from-bullmq.html">Replace BullMQ</a>')
+    expect(first).toContain('<i> // resolves once it is on disk</i>')
+    expect(first).toContain('spindle.queue&lt;{ to: string')
   } finally {
     rmSync(to, { recursive: true, force: true })
   }
@@ -30,7 +35,7 @@ it('builds a site of every page, whose links lead somewhere', () => {
 
 it('knows where each page stands, and puts what stands nowhere last', () => {
   expect(() => arranged(['start.md'])).toThrow(/is on the list of the site and not there/)
-  const every = ['start.md', 'frameworks.md', 'reliability.md', 'decisions/README.md']
+  const every = ['start.md', 'frameworks.md', 'reliability.md', 'benchmarks.md', 'decisions/README.md']
   const named = [
     'operations/install.md',
     'operations/commands.md',
@@ -38,7 +43,12 @@ it('knows where each page stands, and puts what stands nowhere last', () => {
     'operations/backup.md',
     'operations/metrics.md',
   ]
-  const guides = ['migrate/from-bullmq.md', 'migrate/from-localstack.md', 'migrate/from-celery.md']
+  const guides = [
+    'guides/exactly-once.md',
+    'migrate/from-bullmq.md',
+    'migrate/from-localstack.md',
+    'migrate/from-celery.md',
+  ]
   const sections = arranged([...every, ...named, ...guides, 'lost/page.md', 'concepts/lease.md'])
   expect(sections.at(-1)).toEqual({ title: 'More', pages: ['lost/page.md'] })
   expect(sections.find(({ title }) => title === 'Concepts')?.pages).toEqual(['concepts/lease.md'])
