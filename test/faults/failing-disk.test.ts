@@ -29,6 +29,31 @@ describe('a failing disk', () => {
     await engine.close()
     expect(disk.calls.sync).toBe(sync)
   })
+
+  it('leaves pages that no later sync writes: whoever finds them after a restart writes them again', async () => {
+    let found = 0
+    for (let n = 1; n <= 90; n += longRun ? 1 : 2) {
+      const disk = new FaultDisk()
+      const workload = new Workload(seededRandom(n))
+      const { engine } = await openStore(disk)
+      await declareQueues(engine)
+      disk.failNth(n, 'sync')
+      while (disk.faults === 0) await workload.burst(engine)
+      await engine.close()
+      // The process is started again on the same machine: it reads what never reached the disk.
+      const restarted = disk.crash()
+      const { engine: again } = await openStore(restarted)
+      const seen = await look(again)
+      found += seen.messages.length
+      await again.commit([{ ops: [{ kind: 'record', key: 'after', value: Buffer.from('acknowledged') }] }])
+      const { engine: last } = await openStore(restarted.powerCut({ mode: 'lost' }))
+      const { messages, records } = await look(last)
+      expect(messages, `sync ${n}`).toEqual(seen.messages)
+      expect(records.get('after')).toBe('acknowledged')
+      await last.close()
+    }
+    expect(found).toBeGreaterThan(0)
+  })
 })
 
 async function failNth(n: number, kind: FaultKind): Promise<void> {

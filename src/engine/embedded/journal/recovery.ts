@@ -53,8 +53,8 @@ export interface SegmentFile {
 const READ_SLICE_BYTES = 1_048_576
 
 export type SegmentEnd =
-  /** It says which segment follows. */
-  | { readonly kind: 'rolled'; readonly next: number }
+  /** It says which segment follows, in the record that ends at `offset`. */
+  | { readonly kind: 'rolled'; readonly next: number; readonly offset: number }
   /** What stands at `offset` is no record that follows the one before, whose CRC is `before`. */
   | { readonly kind: 'open'; readonly offset: number; readonly before: number }
 
@@ -135,7 +135,7 @@ export class SegmentReader {
       if (kind === undefined) return open
       const start = at + RECORD_HEADER_BYTES
       if (kind < INTERNAL_KIND_FROM) onRecord(kind, bytes, start, end, id, start)
-      else if (kind === KIND_ROLL) return { kind: 'rolled', next: getUint32(bytes, start) }
+      else if (kind === KIND_ROLL) return { kind: 'rolled', next: getUint32(bytes, start), offset: end }
       else if (kind === KIND_SEGMENTS) onSegments(readSegmentIds(bytes, start, end))
       at = end
       at = this.#replayFilled(at, onRecord)
@@ -155,6 +155,14 @@ export class SegmentReader {
       const synced = readMarker(this.#seed, at, this.#bytes, found)
       if (synced !== undefined) markers.push({ at, synced })
     }
+  }
+
+  /** Writes what was read of `[from, to)` once more to where it stands, durably. */
+  async writeAgain(from: number, to: number): Promise<void> {
+    await this.#fill(to)
+    const { file } = this.#segment
+    if (to > from) await file.write(this.#bytes.subarray(from, to), from)
+    await file.datasync()
   }
 
   /** Replays the ordinary records that are wholly in memory; returns where it stopped. */

@@ -45,6 +45,7 @@ export async function replayJournal(
   const first = ids.indexOf(start.segment)
   if (first < 0) throw corrupt(disk, `segment ${start.segment} (${segmentPath(start.segment)}) is missing`)
   if (from === undefined && start.segment !== 1) throw corrupt(disk, NO_CHECKPOINT)
+  const replayed: Position[] = []
   let listed = from?.segments
   let buffer = Buffer.alloc(0)
   const readerOf = (id: number): SegmentReader => {
@@ -60,6 +61,7 @@ export async function replayJournal(
     const end = await reader.replay(begin, onRecord, (now) => {
       listed = now
     })
+    replayed.push({ segment: id, offset: end.offset })
     if (end.kind === 'rolled') {
       const { next } = end
       if (ids[index + 1] === next) continue
@@ -69,8 +71,7 @@ export async function replayJournal(
     const later = ids.slice(index + 1)
     await refuseDamage(parts, reader, id, end)
     for (const orphan of later) await refuseOrphan(parts, readerOf(orphan), orphan, { segment: id, offset: end.offset })
-    // What was replayed may be in the page cache only.
-    await table.fileOf(id).file.datasync()
+    await makeDurable(replayed, start, readerOf)
     await refuseGaps(parts, ids.slice(0, index + 1), listed)
     for (const untouched of later) parts.spares.give(await table.toSpare(untouched, parts.spares.newPath()))
     return { position: { segment: id, offset: end.offset }, before: end.before }
@@ -95,6 +96,41 @@ async function refuseOrphan({ disk }: Parts, reader: SegmentReader, later: numbe
   if ((await reader.markersBehind(SEGMENT_HEADER_BYTES)).length === 0) return
   const place = `the record at offset ${bad.offset} of segment ${bad.segment} (${segmentPath(bad.segment)})`
   throw corrupt(disk, `${place} fails its checksum, and segment ${later} follows it`)
+}
+
+/**
+ * What was replayed may be in the page cache only. After a sync that failed the kernel takes those pages for clean, and a sync of this
+ * process would not write them: so whatever no marker proves to be on stable storage is written again. `replayed`: where each segment ends.
+ */
+async function makeDurable(
+  replayed: readonly Position[],
+  start: Position,
+  readerOf: (id: number) => SegmentReader,
+): Promise<void> {
+  const proven = await provenOf(replayed, start, readerOf)
+  for (const { segment, offset } of replayed) {
+    if (segment < proven.segment) continue
+    const from = segment === proven.segment ? proven.offset : SEGMENT_HEADER_BYTES
+    await readerOf(segment).writeAgain(from, offset)
+  }
+}
+
+/** Up to where it was synced: as the last marker says, or where replay began. */
+async function provenOf(
+  replayed: readonly Position[],
+  start: Position,
+  readerOf: (id: number) => SegmentReader,
+): Promise<Position> {
+  for (const { segment, offset } of replayed.toReversed()) {
+    const markers = await readerOf(segment).markersBehind(SEGMENT_HEADER_BYTES)
+    const last = markers.findLast(({ at }) => at < offset)?.synced
+    if (last !== undefined) return isBehind(last, start) ? last : start
+  }
+  return start
+}
+
+function isBehind(one: Position, other: Position): boolean {
+  return one.segment > other.segment || (one.segment === other.segment && one.offset > other.offset)
 }
 
 /** Every segment that should exist does; one whose removal a crash undid is removed again. */
