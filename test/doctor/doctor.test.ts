@@ -247,6 +247,18 @@ describe('a file', () => {
 })
 
 describe('any damage', () => {
+  it('of a checkpoint and of the records before and behind it leaves nothing uncertain that is called certain', async () => {
+    const { disk, held } = await worked(18, 200)
+    const checkpoint = checkpointsOf(disk).at(-1) as string
+    // Its last sections; the queues are told elsewhere in it only, since the first segments are gone.
+    disk.flipBit(checkpoint, disk.contentOf(checkpoint).length - 492, 4)
+    disk.truncateAt(segmentsOf(disk).at(-1) as string, 2_004)
+    const saved = await save(disk)
+    expect(saved.examination.uncertain.length).toBeGreaterThan(0)
+    expect(unbalanced(held, saved)).toEqual([])
+    await saved.engine.close()
+  })
+
   it('leaves an account that balances: saved as it was, or named', async () => {
     const random = seededRandom(17)
     const below = (limit: number): number => Math.floor(random.float() * limit)

@@ -106,6 +106,8 @@ class Examiner {
   readonly #lost: { readonly number: number; readonly queue: string | undefined; readonly why: string }[] = []
   readonly #lostNumbers = new Set<number>()
   readonly #strays: { readonly number: number; readonly queue: string | undefined; readonly content: Place }[] = []
+  /** Appends in records that fail their check, by number. Something whole may know more of them. */
+  readonly #sifted = new Map<number, { readonly queue: number; readonly content: Place }>()
   #doubtfulTag: string | undefined
   /** The last list of segments that the journal gives. */
   #listed: readonly number[] | undefined
@@ -128,6 +130,7 @@ class Examiner {
     }
     this.#nameMissing(start)
     this.#judgeTag()
+    this.#judgeSifted()
     this.#checkContents()
   }
 
@@ -351,12 +354,7 @@ class Examiner {
   }
 
   #siftAppend({ number, queue, content }: Extract<Told, { kind: 'append' }>): void {
-    if (!Number.isSafeInteger(number) || number < 1) return
-    const name = this.account.queues.get(queue)?.rules.name
-    this.#lostNumbers.add(number)
-    if (this.#contents.read(content) === undefined)
-      this.#lost.push({ number, queue: name, why: 'its record is damaged, and so is its content' })
-    else this.#strays.push({ number, queue: name, content })
+    if (Number.isSafeInteger(number) && number >= 1) this.#sifted.set(number, { queue, content })
   }
 
   // --- afterwards
@@ -378,6 +376,18 @@ class Examiner {
         ? 'is lost: a salvaged store gives every message another one'
         : 'was read from a damaged record'
     this.findings.push({ where: 'ids', what: `what all ids of the store begin with ${fate}` })
+  }
+
+  #judgeSifted(): void {
+    const { account } = this
+    for (const [number, { queue, content }] of this.#sifted) {
+      if (account.messages.has(number)) continue
+      const name = account.queues.get(queue)?.rules.name
+      this.#lostNumbers.add(number)
+      if (this.#contents.read(content) === undefined)
+        this.#lost.push({ number, queue: name, why: 'its record is damaged, and so is its content' })
+      else this.#strays.push({ number, queue: name, content })
+    }
   }
 
   #checkContents(): void {

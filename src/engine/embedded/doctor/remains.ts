@@ -99,6 +99,7 @@ export class Account {
             ? 'dead'
             : 'waiting'
     const ended = state === 'done' || state === 'dead'
+    this.homeless.delete(row.number)
     this.messages.set(row.number, {
       number: row.number,
       queue: row.queue,
