@@ -8,15 +8,16 @@ import { nodeDisk } from '../../src/runtime/node-disk.ts'
 import { seededRandom, systemRandom } from '../../src/runtime/random.ts'
 import { judge } from './checkers.ts'
 import { longRun, look } from './store.ts'
-import { VictimLog } from './victim-run.ts'
+import { bundledVictim, VictimLog } from './victim-run.ts'
 
 const CYCLES = longRun ? 100 : 8
 
 it('a process killed at any moment has lost nothing it had acknowledged', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'spindle-kill-'))
+  const root = await mkdtemp(join(tmpdir(), 'spindle-kill-'))
+  const folder = join(root, 'data')
   try {
     const random = seededRandom(41)
-    const victims = new VictimLog()
+    const victims = new VictimLog(await bundledVictim(root))
     let stored = 0
     for (let cycle = 0; cycle < CYCLES; cycle++) {
       const lines = 5 + Math.floor(random.float() * 400)
@@ -30,6 +31,6 @@ it('a process killed at any moment has lost nothing it had acknowledged', async 
     }
     expect(stored).toBeGreaterThan(CYCLES * 100)
   } finally {
-    await rm(folder, { recursive: true })
+    await rm(root, { recursive: true })
   }
 }, 1_800_000)

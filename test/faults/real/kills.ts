@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { seededRandom } from '../../../src/runtime/random.ts'
-import { VictimLog } from '../victim-run.ts'
+import { bundledVictim, VictimLog } from '../victim-run.ts'
 import { compiled, type FaultResult, type FaultRun, inFolder, judged, type RealFault } from './fault.ts'
 
 /** The log of a folder grows with its runs, and so does judging it: then a fresh one. */
@@ -30,10 +30,11 @@ async function cycles(
   let reached = 0
   await inFolder(async (root) => {
     const library = await compiled(root, 'shim', '-shared', '-fPIC', '-ldl')
+    const victim = await bundledVictim(root)
     for (let from = 0; from < count && problems.length === 0; from += CYCLES_A_FOLDER) {
       const folder = join(root, `data-${from}`)
       await mkdir(folder)
-      const victims = new VictimLog()
+      const victims = new VictimLog(victim)
       for (let cycle = from; cycle < Math.min(from + CYCLES_A_FOLDER, count) && problems.length === 0; cycle++) {
         const plan = planOf(cycle, below)
         const env = plan.shim === undefined ? {} : { LD_PRELOAD: library, SPINDLE_SHIM: plan.shim }

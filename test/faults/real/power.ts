@@ -7,7 +7,7 @@ import { defaultPolicy } from '../../../src/model/policy.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { nodeDisk } from '../../../src/runtime/node-disk.ts'
 import { seededRandom, systemRandom } from '../../../src/runtime/random.ts'
-import { VictimLog } from '../victim-run.ts'
+import { bundledVictim, VictimLog } from '../victim-run.ts'
 import { command, compiled, inFolder, judged, type RealFault } from './fault.ts'
 
 const CYCLES_AN_IMAGE = 20
@@ -24,13 +24,14 @@ export const power: RealFault = {
     let done = 0
     await inFolder(async (root) => {
       const cut = await compiled(root, 'cut-power')
+      const victim = await bundledVictim(root)
       const mount = join(root, 'mount')
       await mkdir(mount)
       for (let from = 0; from < cycles && problems.length === 0; from += CYCLES_AN_IMAGE) {
         const image = join(root, `disk-${from}`)
         await command('truncate', '-s', '512M', image)
         await command('mkfs.ext4', '-q', '-F', image)
-        const victims = new VictimLog()
+        const victims = new VictimLog(victim)
         for (let cycle = from; cycle < Math.min(cycles, from + CYCLES_AN_IMAGE) && problems.length === 0; cycle++) {
           await command('mount', '-o', 'loop', image, mount)
           const lines = 20 + Math.floor(random.float() * 2_000)
