@@ -511,8 +511,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'amqp: one refused renewal ends the round',
     file: 'src/frontends/amqp/renewals.ts',
-    find: "      this.#log.warn('what an AMQP listener holds could not be renewed', { name, fault })\n",
-    replace: '      if (name !== undefined) throw fault\n',
+    find: '    await Promise.all([...this.#kept].map(([name, kept]) => this.#renew(name, kept)))\n',
+    replace:
+      '    for (const [name, kept] of this.#kept) {\n      await this.#renew(name, kept)\n      if (kept.renewedMs < this.#clock.monotonicMs()) return\n    }\n',
     caughtBy: {
       file: 'test/amqp/pressure.test.ts',
       test: 'is told before they go, and costs nobody else theirs',
