@@ -151,18 +151,16 @@ export class Connection implements Session, Opening {
     return {
       ...addresses,
       ...this.handshake.view(),
-      state:
-        this.#state === 'running'
-          ? this.#pressure === 'blocked'
-            ? 'blocked'
-            : 'running'
-          : this.#state === 'closing'
-            ? 'closing'
-            : 'starting',
+      state: this.#phase(),
       tls: peer.tls,
       connectedAtMs: this.#connectedAtMs,
       channels: [...this.#channels.values()].map((channel) => channel.view()),
     }
+  }
+
+  #phase(): ConnectionView['state'] {
+    if (this.#state === 'running') return this.#pressure === 'blocked' ? 'blocked' : 'running'
+    return this.#state === 'closing' ? 'closing' : 'starting'
   }
 
   /** Sends a method of channel 0 or of a channel. It leaves with the current batch, or soon. */
