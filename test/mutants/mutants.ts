@@ -196,6 +196,16 @@ export const mutants: readonly Mutant[] = [
     caughtBy: powerCut,
   },
   {
+    name: 'name a group in the first checkpoint alone',
+    file: `${ENGINE}/checkpoint.ts`,
+    find: '    this.#rows.restart()\n',
+    replace: '',
+    caughtBy: {
+      file: 'test/embedded/checkpoint.test.ts',
+      test: 'keeps groups that many rows name, and keys whose messages are gone',
+    },
+  },
+  {
     name: 'a dead letter leaves and never arrives',
     file: `${ENGINE}/endings.ts`,
     find: '  else move(core, slot, target, addDeath(before, death), note)\n',
