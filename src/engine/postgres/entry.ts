@@ -80,7 +80,7 @@ export function entryOf(row: EntryRow): Entry {
       attempts: row.attempts,
       deliveries: row.deliveries,
       expiresMs: row.expires ?? undefined,
-      history: row.history === null ? NO_DEATHS : (JSON.parse(row.history) as Death[]),
+      history: historyOf(row.history),
       note: bytesOf(row.note),
       firstLeasedAtMs: row.first_leased ?? undefined,
     },
@@ -88,6 +88,10 @@ export function entryOf(row: EntryRow): Entry {
 }
 
 const NO_DEATHS: readonly Death[] = []
+
+export function historyOf(json: string | null): readonly Death[] {
+  return json === null ? NO_DEATHS : (JSON.parse(json) as Death[])
+}
 
 function stateOfRow(row: EntryRow): LifeState {
   const name = stateNames[row.state]
@@ -125,11 +129,11 @@ function expected<T>(value: T | null | undefined): T {
   return value
 }
 
-/** Buffers as plain arrays of bytes, which is what callers compare and keep. */
+/** Buffers as plain arrays of bytes, which is what callers compare and keep; over the same memory. */
 export function bytesOf(value: Uint8Array): Uint8Array
 export function bytesOf(value: Uint8Array | null): Uint8Array | undefined
 export function bytesOf(value: Uint8Array | null): Uint8Array | undefined {
-  return value === null ? undefined : new Uint8Array(value)
+  return value === null ? undefined : new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
 }
 
 /** As JSON that `json_populate_recordset` reads: bytes in hexadecimal. `due` is only of `parked`. */
@@ -206,6 +210,6 @@ export function rankOf(priority: number): number {
   return PRIORITY_MAX - priority
 }
 
-export function priorityOf({ rank }: Pick<Entry, 'rank'>): number {
+export function priorityOf({ rank }: { readonly rank: number }): number {
   return PRIORITY_MAX - rank
 }

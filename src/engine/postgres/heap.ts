@@ -7,11 +7,6 @@ export class Heap<T> {
     this.#compare = compare
   }
 
-  /** All of them, in no order that is promised. */
-  get items(): readonly T[] {
-    return this.#items
-  }
-
   get first(): T | undefined {
     return this.#items[0]
   }

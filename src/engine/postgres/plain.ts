@@ -7,19 +7,19 @@ import type { Now } from '../../model/lifecycle.ts'
 import type { Limits } from '../../model/limits.ts'
 import type { Delivery, ExtendOutcome, Receipt } from '../../model/message.ts'
 import { formatId, type StoreTag } from '../../model/message-id.ts'
-import { lifeUnder } from '../../model/policy.ts'
 import type { AppendOp, LeaseRequest, Op, Outcome, QueueTotals, SettleOp, Unit } from '../engine.ts'
 import { HOLDER_TTL_MS_DEFAULT } from '../engine.ts'
 import { Batcher } from './batcher.ts'
 import type { Catalog } from './catalog.ts'
+import { Appends, arrayOf, NamedQueues } from './columns.ts'
 import type { Database } from './database.ts'
-import { bytesOf, type EntryRow, entryOf, rankOf } from './entry.ts'
+import { bytesOf, type EntryRow, historyOf, priorityOf, rankOf } from './entry.ts'
 import { QueueFloors } from './floors.ts'
 import type { LeaseBook } from './lease-book.ts'
 import type { Queue } from './queue.ts'
 import { formatReceipt, parseReceipt } from './receipts.ts'
 import type { Transaction } from './transaction.ts'
-import { viewOf, wallOf } from './views.ts'
+import { wallOf } from './views.ts'
 
 export interface PlainParts {
   readonly database: Database
@@ -64,6 +64,9 @@ export function isPlain({ policy, lifetime }: Queue): boolean {
 /** undefined: the queue is not as it was thought to be, and nothing happened. */
 type Tried<T> = T | undefined
 
+/** Units of one kind of op. */
+type Calls<O> = readonly (readonly O[])[]
+
 type Once = <T>(attempted: string, run: (transaction: Transaction) => Promise<T>) => Promise<T>
 
 interface Claim {
@@ -75,8 +78,8 @@ interface Claim {
 
 export class PlainWay {
   readonly #parts: PlainParts
-  readonly #appends: Batcher<readonly AppendOp[], Tried<Outcome[]>>
-  readonly #acks: Batcher<readonly SettleOp[], Tried<Outcome[]>>
+  readonly #appends: Batcher<Calls<AppendOp>, Tried<Outcome[]>[]>
+  readonly #acks: Batcher<Calls<SettleOp>, Tried<Outcome[]>[]>
   readonly #extends: Batcher<{ receipt: Receipt; leaseMs: number }, Tried<ExtendOutcome>>
   readonly #claims = new Map<string, Batcher<Claim, Tried<Delivery[]>>>()
   readonly #floors = new Map<number, QueueFloors>()
@@ -86,21 +89,33 @@ export class PlainWay {
   constructor(parts: PlainParts) {
     this.#parts = parts
     this.#once = (attempted, run) => parts.database.once(attempted, run)
-    this.#appends = new Batcher({ run: (units) => this.#append(units), weigh: weightOf, limits: IN_ORDER })
-    this.#acks = new Batcher({ run: (units) => this.#ack(units), weigh: ({ length }) => length, limits: SIDE_BY_SIDE })
+    this.#appends = new Batcher({
+      run: (calls) => ofAll(calls, (units) => this.#append(units)),
+      weigh: (units) => units.reduce((sum, unit) => sum + weightOf(unit), 0),
+      limits: IN_ORDER,
+    })
+    this.#acks = new Batcher({
+      run: (calls) => ofAll(calls, (units) => this.#ack(units)),
+      weigh: (units) => units.reduce((sum, unit) => sum + lengthOf(unit), 0),
+      limits: SIDE_BY_SIDE,
+    })
     this.#extends = new Batcher({ run: (asked) => this.#extend(asked), weigh: () => 1, limits: SIDE_BY_SIDE })
   }
 
   /** The outcomes, where all of the units can go this way; undefined: they cannot. */
-  commit(units: readonly Unit[]): Promise<Tried<Outcome[]>[]> | undefined {
+  async commit(units: readonly Unit[]): Promise<Tried<Tried<Outcome[]>[]>> {
     if (units.length === 0) return undefined
-    if (units.every(({ ops }) => ops.length > 0 && ops.every((op) => this.#isPlainAppend(op)))) {
-      return Promise.all(units.map(({ ops }) => this.#appends.add(ops as readonly AppendOp[])))
-    }
-    if (units.every(({ ops }) => ops.length > 0 && ops.every((op) => this.#isPlainAck(op)))) {
-      return Promise.all(units.map(({ ops }) => this.#acks.add(ops as readonly SettleOp[])))
-    }
+    if (this.#areAppends(units)) return inParts(opsOf<AppendOp>(units), weightOf, (part) => this.#appends.add(part))
+    if (this.#areAcks(units)) return inParts(opsOf<SettleOp>(units), lengthOf, (part) => this.#acks.add(part))
     return undefined
+  }
+
+  #areAppends(units: readonly Unit[]): boolean {
+    return units.every(({ ops }) => ops.length > 0 && ops.every((op) => this.#isPlainAppend(op)))
+  }
+
+  #areAcks(units: readonly Unit[]): boolean {
+    return units.every(({ ops }) => ops.length > 0 && ops.every((op) => this.#isPlainAck(op)))
   }
 
   #isPlainAppend(op: Op): boolean {
@@ -120,85 +135,32 @@ export class PlainWay {
   }
 
   /** `late`: it commits nobody knows when, so each place is named in `returned`, and its watchers are told by that commit. */
-  async #append(units: readonly (readonly AppendOp[])[], once = this.#once, late = false): Promise<Tried<Outcome[]>[]> {
+  async #append(units: Calls<AppendOp>, once = this.#once, late = false): Promise<Tried<Outcome[]>[]> {
     const { catalog, lockClass, epoch, now, tag, due, count, hint } = this.#parts
-    const queues = new Map<number, Queue>()
-    const columns = {
-      qid: [] as number[],
-      rank: [] as number[],
-      content: [] as number[],
-      bytes: [] as number[],
-      gid: [] as (string | null)[],
-      dedup: [] as (string | null)[],
-      expires: [] as (number | null)[],
-      due: [] as (number | null)[],
-    }
-    const firsts: number[] = []
-    const heads: Uint8Array[] = []
-    const bodies: Uint8Array[] = []
     const at = now()
-    let earliestMs = Number.POSITIVE_INFINITY
-    for (const unit of units) {
-      const places = new Map<object, number>()
-      for (const { queue: name, message } of unit) {
-        const queue = catalog.byName(name)
-        if (queue === undefined) return units.map(() => undefined)
-        queues.set(queue.qid, queue)
-        const { content, priority = 0, groupId, dedupId, delayMs = queue.policy.delayMs, ttlMs } = message
-        let place = places.get(content)
-        if (place === undefined) {
-          firsts.push(columns.qid.length + 1)
-          heads.push(content.head)
-          place = bodies.push(content.body)
-          places.set(content, place)
-        }
-        const life = lifeUnder(queue.policy, ttlMs)
-        const expires = life === null ? null : at.monotonicMs + life
-        const dueMs = delayMs > 0 ? at.monotonicMs + delayMs : null
-        columns.qid.push(queue.qid)
-        columns.rank.push(rankOf(Math.min(priority, queue.policy.priorityMax ?? Number.POSITIVE_INFINITY)))
-        columns.content.push(place)
-        columns.bytes.push(content.body.length + content.head.length)
-        columns.gid.push(groupId ?? null)
-        columns.dedup.push(dedupId ?? null)
-        columns.expires.push(expires)
-        columns.due.push(dueMs)
-        earliestMs = Math.min(earliestMs, expires ?? earliestMs, dueMs ?? earliestMs)
-      }
-    }
-    const named = [...queues.values()].sort((a, b) => a.qid - b.qid)
+    const written = new Appends(catalog, at)
+    for (const unit of units) if (!written.add(unit)) return units.map(() => undefined)
+    const named = written.queues
     const [row] = await once('commit', (transaction) =>
-      transaction.rows<{ nums: number[] | null }>(
-        `select spindle.append_plain($1::int, $2::int[], $3::bigint[], $4::int[], $5::bytea[], $6::bytea[], $7::int[], $8::smallint[],
-           $9::int[], $10::int[], $11::text[], $12::text[], $13::float8[], $14::float8[], $15::float8, $16::bigint, $17::boolean)::float8[] as nums`,
+      transaction.rows<{ nums: string | null }>(
+        APPEND,
         lockClass,
-        named.map(({ qid }) => qid),
-        named.map(({ version }) => version),
-        firsts,
-        heads,
-        bodies,
-        columns.qid,
-        columns.rank,
-        columns.content,
-        columns.bytes,
-        columns.gid,
-        columns.dedup,
-        columns.expires,
-        columns.due,
+        ...named.columns,
+        ...written.columns(),
         at.wallMs,
         epoch,
         late,
       ),
     )
-    const nums = row?.nums
-    if (nums === null || nums === undefined) return units.map(() => undefined)
-    if (earliestMs < Number.POSITIVE_INFINITY) due(earliestMs)
-    for (const qid of columns.qid) count(qid, 'appended', 1)
-    hint(named.map(({ name }) => name))
+    if (row === undefined || row.nums === null) return units.map(() => undefined)
+    if (written.earliestMs < Number.POSITIVE_INFINITY) due(written.earliestMs)
+    for (const [qid, appended] of written.counts) count(qid, 'appended', appended)
+    hint(named.names)
+    const nums = row.nums.split(',')
     let next = 0
     return units.map((unit) =>
       unit.map((): Outcome => {
-        const sequence = nums[next++] as number
+        const sequence = Number(nums[next++])
         return { kind: 'stored', id: formatId(tag, sequence), sequence }
       }),
     )
@@ -207,24 +169,12 @@ export class PlainWay {
   /** Within a transaction of the caller's: all of it on that connection, or nothing (undefined). */
   async commitWithin(units: readonly Unit[], transaction: Transaction): Promise<Tried<Outcome[][]>> {
     const here: Once = (_, run) => run(transaction)
-    if (units.every(({ ops }) => ops.length > 0 && ops.every((op) => this.#isPlainAppend(op)))) {
-      await this.#knowRanks(units.flatMap(({ ops }) => ops as readonly AppendOp[]))
-      return allOf(
-        await this.#append(
-          units.map(({ ops }) => ops as readonly AppendOp[]),
-          here,
-          true,
-        ),
-      )
+    if (this.#areAppends(units)) {
+      const appends = opsOf<AppendOp>(units)
+      await this.#knowRanks(appends.flat())
+      return allOf(await this.#append(appends, here, true))
     }
-    if (units.every(({ ops }) => ops.length > 0 && ops.every((op) => this.#isPlainAck(op)))) {
-      return allOf(
-        await this.#ack(
-          units.map(({ ops }) => ops as readonly SettleOp[]),
-          here,
-        ),
-      )
-    }
+    if (this.#areAcks(units)) return allOf(await this.#ack(opsOf<SettleOp>(units), here))
     return undefined
   }
 
@@ -243,30 +193,24 @@ export class PlainWay {
     )
   }
 
-  async #ack(units: readonly (readonly SettleOp[])[], once = this.#once): Promise<Tried<Outcome[]>[]> {
+  async #ack(units: Calls<SettleOp>, once = this.#once): Promise<Tried<Outcome[]>[]> {
     const { catalog, lockClass, count, book } = this.#parts
-    const queues = new Map<number, Queue>()
-    const receipts = units.flat().map(({ receipt }) => parseReceipt(receipt))
-    for (const { qid } of receipts) {
-      const queue = catalog.byId(qid)
-      if (queue === undefined) return units.map(() => undefined)
-      queues.set(qid, queue)
-    }
-    const named = [...queues.values()].sort((a, b) => a.qid - b.qid)
+    const queues = new NamedQueues()
+    const receipts = units.flatMap((unit) => unit.map(({ receipt }) => parseReceipt(receipt)))
+    for (const { qid } of receipts) if (!queues.add(catalog.byId(qid))) return units.map(() => undefined)
     const [row] = await once('ack', (transaction) =>
-      transaction.rows<{ settled: number[] | null }>(
-        `select spindle.ack_plain($1::int, $2::int[], $3::bigint[], $4::int[], $5::bigint[], $6::bigint[], $7::boolean[])::float8[] as settled`,
+      transaction.rows<{ settled: string | null }>(
+        ACK,
         lockClass,
-        named.map(({ qid }) => qid),
-        named.map(({ version }) => version),
-        receipts.map(({ qid }) => qid),
-        receipts.map(({ number }) => number),
-        receipts.map(({ token }) => token),
-        receipts.map(({ qid }) => queues.get(qid)?.policy.lateAck ?? false),
+        ...queues.columns,
+        arrayOf(receipts, ({ qid }) => qid),
+        arrayOf(receipts, ({ number }) => number),
+        arrayOf(receipts, ({ token }) => token),
+        arrayOf(receipts, ({ qid }) => catalog.byId(qid)?.policy.lateAck ?? false),
       ),
     )
-    if (row?.settled === null || row?.settled === undefined) return units.map(() => undefined)
-    const settled = new Set(row.settled)
+    if (row === undefined || row.settled === null) return units.map(() => undefined)
+    const settled = row.settled === ALL ? new Set(receipts.map(({ number }) => number)) : numbersOf(row.settled)
     let next = 0
     return units.map((unit) =>
       unit.map((): Outcome => {
@@ -297,32 +241,26 @@ export class PlainWay {
     const same = asked.filter((ask) => ask.leaseMs === leaseMs)
     const { database, catalog, lockClass, now, book, due } = this.#parts
     const receipts = same.map(({ receipt }) => parseReceipt(receipt))
-    const queues = new Map<number, Queue>()
-    for (const { qid } of receipts) {
-      const queue = catalog.byId(qid)
-      if (queue === undefined) return asked.map(() => undefined)
-      queues.set(qid, queue)
-    }
-    const named = [...queues.values()].sort((a, b) => a.qid - b.qid)
-    const at = now()
-    const endMs = at.monotonicMs + leaseMs
-    const [row] = await database.once('extend', (transaction) =>
-      transaction.rows<{ extended: number[] | null }>(
-        `select spindle.extend_plain($1::int, $2::int[], $3::bigint[], $4::int[], $5::bigint[], $6::bigint[], $7::float8, $8::float8)::float8[]
-           as extended`,
+    const queues = new NamedQueues()
+    for (const { qid } of receipts) if (!queues.add(catalog.byId(qid))) return asked.map(() => undefined)
+    let at = now()
+    const [row] = await database.once('extend', (transaction) => {
+      at = now()
+      return transaction.rows<{ extended: string | null }>(
+        EXTEND,
         lockClass,
-        named.map(({ qid }) => qid),
-        named.map(({ version }) => version),
-        receipts.map(({ qid }) => qid),
-        receipts.map(({ number }) => number),
-        receipts.map(({ token }) => token),
-        endMs,
+        ...queues.columns,
+        arrayOf(receipts, ({ qid }) => qid),
+        arrayOf(receipts, ({ number }) => number),
+        arrayOf(receipts, ({ token }) => token),
+        at.monotonicMs + leaseMs,
         at.monotonicMs,
-      ),
-    )
+      )
+    })
+    const endMs = at.monotonicMs + leaseMs
     const extended = row?.extended
     if (extended === null || extended === undefined) return asked.map(() => undefined)
-    const done = new Set(extended)
+    const done = numbersOf(extended)
     due(endMs)
     let next = 0
     return asked.map((ask): Tried<ExtendOutcome> => {
@@ -361,49 +299,67 @@ export class PlainWay {
     const { database, lockClass, now, tag, nextToken, count, book, due, arms } = this.#parts
     const { queue, leaseMs, holder } = claims[0] as Claim
     const max = claims.reduce((sum, claim) => sum + claim.max, 0)
-    const at = now()
-    const endMs = leaseMs === undefined ? null : at.monotonicMs + leaseMs
-    const holderEndMs = at.monotonicMs + HOLDER_TTL_MS_DEFAULT
-    if (holder !== undefined) due(holderEndMs)
+    let at = now()
     const floors = this.#floorsOf(queue.qid, at.monotonicMs)
     const from = floors.begin(at.monotonicMs)
     const token = nextToken()
     const rows = await database
-      .once(`lease from '${queue.name}'`, (transaction) =>
-        transaction.rows<ClaimRow>(
-          `select * from spindle.claim_plain($1::int, $2::int, $3::bigint, $4::smallint[], $5::bigint[], $6::int, $7::float8, $8::text,
-             $9::bigint, $10::float8, $11::float8, $12::float8, $13::bigint)`,
+      .once(`lease from '${queue.name}'`, (transaction) => {
+        // A server that was away is here now: the lease begins now.
+        at = now()
+        return transaction.rows<ClaimRow & ClaimHead>(
+          CLAIM,
           lockClass,
           queue.qid,
           queue.version,
           from.ranks,
           from.floors,
           max,
-          endMs,
+          leaseMs === undefined ? null : at.monotonicMs + leaseMs,
           holder ?? null,
           token,
-          holderEndMs,
+          at.monotonicMs + HOLDER_TTL_MS_DEFAULT,
           at.monotonicMs,
           at.wallMs,
           arms(queue),
-        ),
-      )
+        )
+      })
       .catch((fault: unknown) => {
         floors.reset()
         this.#parts.lostTrack()
         throw fault
       })
+    const endMs = leaseMs === undefined ? null : at.monotonicMs + leaseMs
+    if (holder !== undefined) due(at.monotonicMs + HOLDER_TTL_MS_DEFAULT)
     const [head, ...claimed] = rows
     if (head === undefined) return claims.map(() => undefined)
     floors.claimed(from, { places: claimed, full: claimed.length >= max, oldest: head.oldest, next: head.next })
     if (endMs !== null && claimed.length > 0) due(endMs)
     count(queue.qid, 'delivered', claimed.length)
+    const { qid, name } = queue
     const deliveries = claimed.map((row): Delivery => {
-      const entry = entryOf({ ...row, ...LEASED, qid: queue.qid, until: endMs, token, holder: holder ?? null })
-      if (endMs !== null) book.note(entry, endMs)
-      const content = { head: bytesOf(row.head), body: bytesOf(row.body) }
-      const receipt = formatReceipt({ qid: queue.qid, number: row.id, token })
-      return { ...viewOf({ now: at, tag }, { name: queue.name, entry, content }), state: 'leased', receipt }
+      if (endMs !== null) book.note({ number: row.id, qid }, endMs)
+      return {
+        id: formatId(tag, row.id),
+        queue: name,
+        state: 'leased',
+        content: { head: bytesOf(row.head), body: bytesOf(row.body) },
+        priority: priorityOf(row),
+        sequence: row.ord,
+        groupId: row.gid ?? undefined,
+        dedupId: row.dedup ?? undefined,
+        attempts: row.attempts,
+        deliveries: row.deliveries,
+        enqueuedAtMs: row.enqueued,
+        dueAtMs: endMs === null ? undefined : wallOf(at, endMs),
+        expiresAtMs: row.expires === null ? undefined : wallOf(at, row.expires),
+        history: historyOf(row.history),
+        note: bytesOf(row.note),
+        kept: undefined,
+        firstLeasedAtMs: row.first_leased ?? undefined,
+        endedAtMs: undefined,
+        receipt: formatReceipt({ qid, number: row.id, token }),
+      }
     })
     let next = 0
     return claims.map(({ max: wanted }) => {
@@ -427,18 +383,80 @@ export class PlainWay {
   }
 }
 
-type ClaimRow = EntryRow & {
+/** The first row of a claim: no message, but the oldest running transaction and the next one. */
+interface ClaimHead {
   readonly oldest: number
   readonly next: number
+}
+
+interface ClaimRow
+  extends Omit<EntryRow, 'qid' | 'slot' | 'content' | 'bytes' | 'state' | 'until' | 'token' | 'holder'> {
   readonly head: Buffer
   readonly body: Buffer
 }
 
-const LEASED = { state: 1, from_dead: false, kept: null, ended: null, change: null }
+const APPEND = `select spindle.append_plain($1::int, $2::int[], $3::bigint[], $4::bytea, $5::int[], $6::int[], $7::int[], $8::int[],
+  $9::int[], $10::smallint[], $11::int[], $12::text[], $13::text[], $14::float8[], $15::float8[], $16::float8, $17::bigint, $18::boolean) as nums`
+const CLAIM = `select * from spindle.claim_plain($1::int, $2::int, $3::bigint, $4::smallint[], $5::bigint[], $6::int, $7::float8, $8::text,
+  $9::bigint, $10::float8, $11::float8, $12::float8, $13::bigint)`
+const ACK = `select spindle.ack_plain($1::int, $2::int[], $3::bigint[], $4::int[], $5::bigint[], $6::bigint[], $7::boolean[]) as settled`
+const EXTEND = `select spindle.extend_plain($1::int, $2::int[], $3::bigint[], $4::int[], $5::bigint[], $6::bigint[], $7::float8, $8::float8)
+  as extended`
+
+/** What a statement answers in the place of a list of all that it was given. */
+const ALL = '*'
+
+function numbersOf(list: string): Set<number> {
+  return new Set(list === '' ? [] : list.split(',').map(Number))
+}
+
+function opsOf<O extends Op>(units: readonly Unit[]): Calls<O> {
+  return units.map(({ ops }) => ops as readonly O[])
+}
+
+function lengthOf({ length }: readonly Op[]): number {
+  return length
+}
 
 function weightOf(unit: readonly AppendOp[]): number {
-  const bytes = unit.reduce((sum, { message: { content } }) => sum + content.body.length + content.head.length, 0)
+  let bytes = 0
+  for (const { message } of unit) bytes += message.content.body.length + message.content.head.length
   return Math.max(unit.length, (bytes / BATCH_BYTES) * BATCH_MESSAGES)
+}
+
+/** One call, in parts that one statement can carry each. */
+async function inParts<O extends Op>(
+  units: Calls<O>,
+  weigh: (unit: readonly O[]) => number,
+  add: (part: Calls<O>) => Promise<Tried<Outcome[]>[]>,
+): Promise<Tried<Outcome[]>[]> {
+  const parts: (readonly O[])[][] = []
+  let weight = Number.POSITIVE_INFINITY
+  for (const unit of units) {
+    const own = weigh(unit)
+    weight += own
+    if (weight > BATCH_MESSAGES) {
+      parts.push([])
+      weight = own
+    }
+    parts.at(-1)?.push(unit)
+  }
+  return parts.length === 1 ? add(units) : (await Promise.all(parts.map(add))).flat()
+}
+
+/** The units of several calls, run together; the answers, call by call. */
+async function ofAll<O>(
+  calls: readonly Calls<O>[],
+  run: (units: Calls<O>) => Promise<Tried<Outcome[]>[]>,
+): Promise<Tried<Outcome[]>[][]> {
+  const [first] = calls
+  const answers = await run(calls.length === 1 && first !== undefined ? first : calls.flat())
+  let next = 0
+  return calls.map(({ length }) => {
+    const from = next
+    next += length
+    return answers.slice(from, next)
+  })
 }
 
 function allOf<T>(answers: readonly Tried<T>[]): Tried<T[]> {

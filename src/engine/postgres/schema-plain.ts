@@ -20,13 +20,15 @@ $$;
 
 /**
  * Appends. The transaction has its id before a place is drawn, so that whoever sees a place knows which transactions may still commit
- * lower ones. `firsts`: for each content the entry that it comes with first. Answers with the places, in order; none: look again.
+ * lower ones. Contents stand one behind the other in `bytes`, since an array of them would have to be written and read as text; of each
+ * `firsts` has the entry that it comes with first. Answers with the places, in order; null: look again.
  */
 const append = `
-create function spindle.append_plain(lock_class int, qids int[], versions bigint[], firsts int[], heads bytea[], bodies bytea[],
-  e_qid int[], e_rank smallint[], e_content int[], e_bytes int[], e_gid text[], e_dedup text[], e_expires float8[], e_due float8[],
-  now_wall float8, own_epoch bigint, late boolean) returns bigint[]
-language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set lock_timeout = '10s' as $$
+create function spindle.append_plain(lock_class int, qids int[], versions bigint[], bytes bytea, firsts int[], starts int[],
+  heads int[], bodies int[], e_qid int[], e_rank smallint[], e_content int[], e_gid text[], e_dedup text[], e_expires float8[], e_due float8[],
+  now_wall float8, own_epoch bigint, late boolean) returns text
+language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+  set plan_cache_mode = force_generic_plan set lock_timeout = '10s' as $$
 #variable_conflict use_column
 declare
   nums bigint[];
@@ -38,15 +40,16 @@ begin
   select c.slot into at from spindle.catalog c;
   select array_agg(nextval('spindle.seq')) into nums from generate_series(1, cardinality(e_qid));
   select array_agg(nums[f] order by n) into contents from unnest(firsts) with ordinality x(f, n);
-  insert into spindle.body (slot, content, head, body) select at, c, h, b from unnest(contents, heads, bodies) x(c, h, b);
+  insert into spindle.body (slot, content, head, body)
+  select at, c, substring(bytes from s for h), substring(bytes from s + h for b) from unnest(contents, starts, heads, bodies) x(c, s, h, b);
   insert into spindle.live (qid, rank, ord, id, slot, content, bytes, state, enqueued, expires, gid, dedup)
-  select q, r, nums[n], nums[n], at, contents[c], s, 0, now_wall, x, g, d
-  from unnest(e_qid, e_rank, e_content, e_bytes, e_gid, e_dedup, e_expires, e_due) with ordinality e(q, r, c, s, g, d, x, due, n)
+  select q, r, nums[n], nums[n], at, contents[c], heads[c] + bodies[c], 0, now_wall, x, g, d
+  from unnest(e_qid, e_rank, e_content, e_gid, e_dedup, e_expires, e_due) with ordinality e(q, r, c, g, d, x, due, n)
   where due is null;
-  if array_remove(e_due, null) <> '{}' then
+  if e_due is not null then
     insert into spindle.parked (qid, rank, ord, id, slot, content, bytes, state, enqueued, until, expires, gid, dedup, due)
-    select q, r, nums[n], nums[n], at, contents[c], s, 2, now_wall, due, x, g, d, least(due, x)
-    from unnest(e_qid, e_rank, e_content, e_bytes, e_gid, e_dedup, e_expires, e_due) with ordinality e(q, r, c, s, g, d, x, due, n)
+    select q, r, nums[n], nums[n], at, contents[c], heads[c] + bodies[c], 2, now_wall, due, x, g, d, least(due, x)
+    from unnest(e_qid, e_rank, e_content, e_gid, e_dedup, e_expires, e_due) with ordinality e(q, r, c, g, d, x, due, n)
     where due is not null;
   end if;
   perform spindle.know_ranks(e_qid, e_rank);
@@ -57,7 +60,7 @@ begin
   else
     perform spindle.wake(qids, own_epoch);
   end if;
-  return nums;
+  return array_to_string(nums, ',');
 end
 $$;
 
@@ -108,9 +111,10 @@ $$;
 const claim = `
 create function spindle.claim_plain(lock_class int, queue int, known bigint, f_rank smallint[], f_floor bigint[], most int,
   ends float8, by_holder text, with_token bigint, holder_ends float8, now_ms float8, now_wall float8, arms bigint)
-returns table (oldest bigint, next bigint, rank smallint, ord bigint, id bigint, slot smallint, content bigint, bytes int, enqueued float8,
-  attempts int, deliveries int, expires float8, first_leased float8, gid text, dedup text, history text, note bytea, head bytea, body bytea)
-language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set lock_timeout = '10s' as $$
+returns table (oldest bigint, next bigint, rank smallint, ord bigint, id bigint, enqueued float8, attempts int, deliveries int,
+  expires float8, first_leased float8, gid text, dedup text, history text, note bytea, head bytea, body bytea)
+language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+  set plan_cache_mode = force_generic_plan set lock_timeout = '10s' as $$
 #variable_conflict use_column
 declare
   ranks smallint[];
@@ -125,8 +129,8 @@ begin
   end if;
   low := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
   high := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
-  return query select low, high, null::smallint, null::bigint, null::bigint, null::smallint, null::bigint, null::int, null::float8,
-    null::int, null::int, null::float8, null::float8, null::text, null::text, null::text, null::bytea, null::bytea, null::bytea;
+  return query select low, high, null::smallint, null::bigint, null::bigint, null::float8, null::int, null::int, null::float8,
+    null::float8, null::text, null::text, null::text, null::bytea, null::bytea, null::bytea;
   if exists (select from spindle.returned r where r.qid = queue) then
     return query
     with r as materialized (
@@ -147,9 +151,10 @@ begin
     ), u as (
       update spindle.live l set state = 1, until = ends, token = with_token, holder = by_holder, from_dead = false,
         attempts = l.attempts + 1, deliveries = l.deliveries + 1, first_leased = coalesce(l.first_leased, now_wall)
-      from c where l.ctid = c.at returning l.*
+      from c where l.ctid = c.at returning l.rank, l.ord, l.id, l.slot, l.content, l.enqueued, l.attempts, l.deliveries, l.expires,
+        l.first_leased, l.gid, l.dedup, l.history, l.note
     )
-    select low, high, u.rank, u.ord, u.id, u.slot, u.content, u.bytes, u.enqueued, u.attempts, u.deliveries, u.expires, u.first_leased,
+    select null::bigint, null::bigint, u.rank, u.ord, u.id, u.enqueued, u.attempts, u.deliveries, u.expires, u.first_leased,
       u.gid, u.dedup, u.history, u.note, b.head, b.body
     from u join spindle.body b on b.slot = u.slot and b.content = u.content order by u.rank, u.ord;
   else
@@ -164,9 +169,10 @@ begin
     ), u as (
       update spindle.live l set state = 1, until = ends, token = with_token, holder = by_holder, from_dead = false,
         attempts = l.attempts + 1, deliveries = l.deliveries + 1, first_leased = coalesce(l.first_leased, now_wall)
-      from c where l.ctid = c.at returning l.*
+      from c where l.ctid = c.at returning l.rank, l.ord, l.id, l.slot, l.content, l.enqueued, l.attempts, l.deliveries, l.expires,
+        l.first_leased, l.gid, l.dedup, l.history, l.note
     )
-    select low, high, u.rank, u.ord, u.id, u.slot, u.content, u.bytes, u.enqueued, u.attempts, u.deliveries, u.expires, u.first_leased,
+    select null::bigint, null::bigint, u.rank, u.ord, u.id, u.enqueued, u.attempts, u.deliveries, u.expires, u.first_leased,
       u.gid, u.dedup, u.history, u.note, b.head, b.body
     from u join spindle.body b on b.slot = u.slot and b.content = u.content order by u.rank, u.ord;
   end if;
@@ -177,14 +183,15 @@ end
 $$;
 `
 
-/** Acks of leases, and late ones where the queue takes them. Answers with the numbers that were settled; null: look again. */
+/** Acks of leases, and late ones where the queue takes them. Answers with the numbers that were settled, `*` for all; null: look again. */
 const ack = `
 create function spindle.ack_plain(lock_class int, qids int[], versions bigint[], a_qid int[], a_id bigint[], a_token bigint[], a_late boolean[])
-returns bigint[]
-language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set lock_timeout = '10s' as $$
+returns text
+language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+  set plan_cache_mode = force_generic_plan set lock_timeout = '10s' as $$
 #variable_conflict use_column
 declare
-  settled bigint[];
+  settled text;
 begin
   if not spindle.admit(lock_class, qids, versions) then return null; end if;
   with d as (
@@ -196,17 +203,18 @@ begin
   ), freed as (
     delete from spindle.dedup k using d where d.dedup is not null and k.qid = d.qid and k.key = d.dedup and k.id = d.id and k.until is null
   )
-  select coalesce(array_agg(id), '{}') into settled from d;
+  select case when count(*) = cardinality(a_id) then '*' else coalesce(string_agg(id::text, ','), '') end into settled from d;
   return settled;
 end
 $$;
 
 create function spindle.extend_plain(lock_class int, qids int[], versions bigint[], a_qid int[], a_id bigint[], a_token bigint[],
-  ends float8, now_ms float8) returns bigint[]
-language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set lock_timeout = '10s' as $$
+  ends float8, now_ms float8) returns text
+language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+  set plan_cache_mode = force_generic_plan set lock_timeout = '10s' as $$
 #variable_conflict use_column
 declare
-  extended bigint[];
+  extended text;
 begin
   if not spindle.admit(lock_class, qids, versions) then return null; end if;
   with u as (
@@ -214,7 +222,7 @@ begin
     where l.id = a.id and l.qid = a.qid and l.token = a.token and l.state = 1 and (l.until is null or l.until > now_ms)
     returning l.id
   )
-  select coalesce(array_agg(id), '{}') into extended from u;
+  select coalesce(string_agg(id::text, ','), '') into extended from u;
   return extended;
 end
 $$;

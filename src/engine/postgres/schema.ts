@@ -20,7 +20,7 @@ import { SEND_FUNCTIONS } from './schema-send.ts'
 import { SLOT_FUNCTIONS } from './schema-slots.ts'
 
 /** Partitions of `body`. One is written at a time; the others wait to be emptied. */
-export const SLOTS = 16
+export const SLOTS = 8
 
 const ENTRY = `
   qid int not null,

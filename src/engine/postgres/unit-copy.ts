@@ -3,9 +3,15 @@ import type { Content } from '../../model/message.ts'
 import type { Op, SettleOp, SimpleOp, Unit } from '../engine.ts'
 
 export function ownCopy(unit: Unit): Unit {
+  const [first] = unit.ops
+  // Nearly all units: nothing to copy, or one content.
+  if (unit.ops.every(hasNoBytes)) return unit
+  if (unit.ops.length === 1 && first?.kind === 'append') {
+    return { ...unit, ops: [{ ...first, message: { ...first.message, content: contentCopy(first.message.content) } }] }
+  }
   const contents = new Map<Content, Content>()
   const copyOf = (content: Content): Content => {
-    const copy = contents.get(content) ?? { body: content.body.slice(), head: content.head.slice() }
+    const copy = contents.get(content) ?? contentCopy(content)
     contents.set(content, copy)
     return copy
   }
@@ -27,6 +33,15 @@ export function ownCopy(unit: Unit): Unit {
   }
   const copy = (op: Op): Op => (op.kind === 'count' ? { ...op, whenReached: op.whenReached.map(simple) } : simple(op))
   return { ...unit, ops: unit.ops.map(copy) }
+}
+
+function hasNoBytes(op: Op): boolean {
+  return op.kind === 'settle' && op.how.kind === 'ack' && op.how.keep === undefined
+}
+
+/** Small ones share memory (`Buffer.from`), where an array of its own would cost more than its bytes. */
+function contentCopy({ body, head }: Content): Content {
+  return { body: Buffer.from(body), head: Buffer.from(head) }
 }
 
 function settlement(how: SettleOp['how']): SettleOp['how'] {
