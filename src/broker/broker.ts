@@ -52,7 +52,7 @@ export class Broker implements Port {
   readonly direct: Direct | undefined
   readonly #engine: Engine
   readonly #limits: Limits
-  readonly #announcer = new Announcer()
+  readonly #announcer: Announcer
   readonly #catalog: Catalog
   readonly #publisher: Publisher
   readonly #dispatcher: Dispatcher
@@ -68,6 +68,7 @@ export class Broker implements Port {
     const { engine, clock, log, limits = defaultLimits } = parts
     this.#engine = engine
     this.#limits = limits
+    this.#announcer = new Announcer(engine.shared)
     this.#catalog = new Catalog(engine)
     this.#runTimes = new RunTimes(clock)
     this.#publisher = new Publisher({
@@ -131,7 +132,7 @@ export class Broker implements Port {
       this.#catalog.hinted(queue)
       this.#deadLetterer.hinted(queue)
     })
-    this.#engine.shared?.hear((channel, data) => this.#announcer.announce(channel, data))
+    this.#announcer.start()
     this.#dispatcher.start()
     this.#sweeper.start()
     this.#deadLetterer.start()
@@ -317,7 +318,6 @@ export class Broker implements Port {
 
   announce(channel: string, data: Uint8Array): void {
     this.#announcer.announce(channel, data)
-    this.#engine.shared?.broadcast(channel, data)
   }
 
   listen(channel: string, heard: (data: Uint8Array) => void): () => void {

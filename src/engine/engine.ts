@@ -137,6 +137,10 @@ export interface SharedStore {
   broadcast(channel: string, data: Uint8Array): void
   /** Hears what other processes broadcast. Returns the end. */
   hear(listener: (channel: string, data: Uint8Array) => void): () => void
+  /** A message was delivered, settled or moved here. Processes that follow it are told, nobody else: it happens too often to tell all. */
+  changed(id: MessageId): void
+  /** Tells `listener` when another process says that the message changed. Returns the end. */
+  follow(id: MessageId, listener: () => void): () => void
 }
 
 /** Life of a holder that was never renewed, or not since a reopen, milliseconds. */
@@ -309,6 +313,8 @@ export interface QueueMeasure {
   readonly dead: number
   /** Bytes of head and body of everything in it. */
   readonly bytes: number
+  /** The counts and `bytes` of a large queue are estimates, within a few per cent as a rule: counting would cost too much. */
+  readonly estimated?: true
   /** Wall time of the append of the first ready message (in a group: that none before it holds back), ms; undefined when none is ready. */
   readonly oldestReadyAtMs: number | undefined
   /** Since the store was opened. */

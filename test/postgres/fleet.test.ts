@@ -2,7 +2,10 @@
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns'
 import { CreateQueueCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
 import amqplib from 'amqplib'
+import { open } from 'spindle-mq'
 import { afterEach, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { task } from '../../src/tasks/index.ts'
 import { type TestServer, testServer } from '../serve/test-server.ts'
 import { freshDatabase } from './database.ts'
 import { whyNoPostgres } from './server.ts'
@@ -76,6 +79,35 @@ describe.skipIf(missing !== undefined)(`a fleet${missing === undefined ? '' : ` 
     await one.port.deleteQueue('mail')
     await until(async () => ((await two.port.listExchanges(['news']))[0]?.bindings.length === 0 ? true : undefined))
   })
+
+  it('tells who waits for a result on another broker, at once', async () => {
+    const url = await freshDatabase()
+    const [asks, works] = [await open(url), await open(url)]
+    cleanups.push(
+      () => asks.close(),
+      () => works.close(),
+    )
+    const double = task('double', { input: z.number(), run: async (n: number) => n * 2 })
+    const worker = await works.work([double])
+    cleanups.push(() => worker.stop())
+    await (await asks.enqueue(double, 1)).result({ timeoutMs: 20_000 })
+    let endedMs = 0
+    const slow = task('slow', { input: z.null(), run: () => new Promise<void>((resolve) => setTimeout(resolve, 500)) })
+    const other = await works.work([slow])
+    cleanups.push(() => other.stop())
+    const job = await asks.enqueue(slow, null)
+    const settled = works
+      .job(job.id)
+      .result()
+      .then(() => {
+        endedMs = performance.now()
+      })
+    await job.result({ timeoutMs: 20_000 })
+    const heardMs = performance.now()
+    await settled
+    // Whoever only looks now and then does so after five seconds.
+    expect(heardMs - endedMs).toBeLessThan(2_500)
+  }, 60_000)
 
   it('gives back what a broker held that went away', async () => {
     const [one, two] = (await fleet(2)) as [TestServer, TestServer]

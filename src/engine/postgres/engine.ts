@@ -51,8 +51,10 @@ export class PostgresEngine implements Engine {
     queues: () =>
       [...this.#known.catalog.all()].map(({ name, policy, lifetime }) => ({ queue: name, policy, lifetime })),
     watchCatalog: (listener) => this.#known.catalog.watch(listener),
-    broadcast: (channel, data) => this.#joined?.fleet.broadcast(channel, data),
-    hear: (listener) => this.#known.hearers.add(listener),
+    broadcast: (channel, data) => this.#known.words.broadcast(channel, data),
+    hear: (listener) => this.#known.words.hear(listener),
+    changed: (id) => this.#known.words.changed(id),
+    follow: (id, listener) => this.#known.words.follow(id, listener),
   }
   readonly #parts: PostgresEngineParts
   readonly #options: SettledOptions

@@ -14,15 +14,13 @@ import { stateCodes } from './entry.ts'
 import type { LeaseBook } from './lease-book.ts'
 import type { Queue } from './queue.ts'
 import type { Tokens } from './tokens.ts'
+import type { Words } from './words.ts'
 
 /** A broker that was silent for so long is dead, ms. */
-const BROKER_TTL_MS = 10_000
-const BEAT_MS = 3_000
+const BROKER_TTL_MS = 5_000
+const BEAT_MS = 1_500
 /** A queue asks for a word at most so often, ms: each NOTIFY takes a lock that all commits of the cluster share. */
 const ARM_MS = 50
-
-/** A notification holds 8,000 bytes, and base64 adds a third. */
-const BROADCAST_BYTES_MAX = 4_096
 
 export interface FleetParts {
   readonly database: Database
@@ -35,7 +33,7 @@ export interface FleetParts {
   readonly channel: string
   readonly nowMs: () => number
   readonly hint: (queues: readonly string[]) => void
-  readonly heard: (channel: string, data: Uint8Array) => void
+  readonly words: Words
   /** What is known of the store may be old: somebody died, or words were missed. */
   readonly unsure: () => void
 }
@@ -52,6 +50,10 @@ export class Fleet {
   readonly #armed = new Map<number, number>()
   #epochs: number[]
   #lostTrack = false
+  /** The others have been told that this broker is there. */
+  #known = false
+  /** The session that listens, while a question to it is unanswered. */
+  #asked: SingleConnection | undefined
 
   constructor(parts: FleetParts) {
     this.#parts = parts
@@ -78,13 +80,17 @@ export class Fleet {
   }
 
   async tick(): Promise<void> {
-    const { clock, database } = this.#parts
+    const { clock, database, words } = this.#parts
     this.#listen()
+    words.tick()
     if (this.#lostTrack) {
       this.#lostTrack = false
       await this.#adopt(this.#epochs)
     }
-    if (clock.monotonicMs() - this.#beatAtMs >= BEAT_MS) await this.#beat()
+    if (clock.monotonicMs() - this.#beatAtMs >= BEAT_MS) {
+      this.#checkSession()
+      await this.#beat()
+    }
     if (this.#others > 0 && this.#armed.size > 0) {
       const qids = [...this.#armed.keys()]
       const rows = await database.read('look for messages', (transaction) =>
@@ -112,7 +118,9 @@ export class Fleet {
       }
     }
     const at = nowMs()
+    const isNew = !this.#known
     const dead = await database.transaction('say that this broker lives', async (transaction) => {
+      if (isNew) await transaction.run("select pg_notify(spindle.channel(), 'brokers')")
       await transaction.run(
         `insert into spindle.broker (epoch, until, name) select e, $2, $3 from unnest($1::bigint[]) e
          on conflict (epoch) do update set until = excluded.until`,
@@ -125,18 +133,24 @@ export class Fleet {
         at,
       )
     })
-    const [row] = await database.read('count brokers', (transaction) =>
+    this.#known = true
+    await this.#countOthers()
+    if (dead.length === 0) return
+    const silent = dead.filter(({ until }) => until > 0).length
+    if (silent > 0) log.warn('another broker went without a word; its leases are taken over', { brokers: silent })
+    await this.#adopt(dead.map(({ epoch }) => epoch))
+    unsure()
+  }
+
+  async #countOthers(): Promise<void> {
+    const [row] = await this.#parts.database.read('count brokers', (transaction) =>
       transaction.rows<{ n: number }>(
         'select count(*) as n from spindle.broker b where not b.epoch = any($1::bigint[])',
         this.#epochs,
       ),
     )
     this.#others = row?.n ?? 0
-    if (dead.length === 0) return
-    const silent = dead.filter(({ until }) => until > 0).length
-    if (silent > 0) log.warn('another broker went without a word; its leases are taken over', { brokers: silent })
-    await this.#adopt(dead.map(({ epoch }) => epoch))
-    unsure()
+    this.#parts.words.others = this.#others
   }
 
   async #adopt(epochs: readonly number[]): Promise<void> {
@@ -161,7 +175,7 @@ export class Fleet {
       .then(async (session) => {
         session.on('notification', ({ payload = '' }) => this.#notified(payload))
         session.on('end', () => {
-          this.#session = undefined
+          if (this.#session === session) this.#session = undefined
         })
         await session.query({ text: `listen "${channel}"` })
         if (this.#closed) return session.end()
@@ -178,28 +192,31 @@ export class Fleet {
       })
   }
 
-  /** `catalog`; `+EPOCH CHANNEL BASE64`, a broadcast; or the numbers of queues. */
-  #notified(payload: string): void {
-    const { database, catalog, tokens, heard } = this.#parts
-    if (payload === 'catalog') {
-      database.read('read the catalog', (transaction) => catalog.refresh(transaction)).catch(() => {})
+  /** A network may lose the session without a word: one that does not answer from beat to beat is given up. */
+  #checkSession(): void {
+    const session = this.#session
+    if (session === undefined) return
+    if (this.#asked === session) {
+      this.#session = undefined
+      session.end().catch(() => {})
       return
     }
-    if (!payload.startsWith('+')) {
-      this.#told(payload.split(',').map(Number))
-      return
-    }
-    const [epoch, channel = '', data = ''] = payload.slice(1).split(' ')
-    if (Number(epoch) !== tokens.epoch) heard(decodeURIComponent(channel), new Uint8Array(Buffer.from(data, 'base64')))
+    this.#asked = session
+    session.query({ text: 'select 1' }).then(
+      () => {
+        this.#asked = undefined
+      },
+      () => {},
+    )
   }
 
-  broadcast(channel: string, data: Uint8Array): void {
-    if (this.#others === 0 || data.length > BROADCAST_BYTES_MAX) return
-    const { database, tokens } = this.#parts
-    const payload = `+${tokens.epoch} ${encodeURIComponent(channel)} ${Buffer.from(data).toString('base64')}`
-    database
-      .read('tell the others', (transaction) => transaction.run('select pg_notify(spindle.channel(), $1)', payload))
-      .catch(() => {})
+  /** `catalog`: it changed. `brokers`: one came. Words between brokers; or the numbers of queues that have something. */
+  #notified(payload: string): void {
+    const { database, catalog, words } = this.#parts
+    if (payload === 'catalog') {
+      database.read('read the catalog', (transaction) => catalog.refresh(transaction)).catch(() => {})
+    } else if (payload === 'brokers') this.#countOthers().catch(() => {})
+    else if (!words.heard(payload)) this.#told(payload.split(',').map(Number))
   }
 
   #told(qids: readonly number[]): void {

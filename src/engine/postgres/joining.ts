@@ -59,8 +59,16 @@ export async function join(parts: JoiningParts): Promise<Joined> {
     channel: `spindle:${Buffer.from(tagBytes).toString('hex')}`,
     nowMs,
     hint,
-    heard: (channel, data) => known.hearers.tell(channel, data),
+    words: known.words,
     unsure: () => plain.forgetFloors(),
+  })
+  known.words.carriedBy({
+    epoch,
+    clock,
+    send: (payloads) =>
+      database.read('tell the others', (transaction) =>
+        transaction.run('select pg_notify(spindle.channel(), p) from unnest($1::text[]) p', payloads),
+      ),
   })
   const slots = new Slots({ database, lockClass, slotBytes, nowMs })
   const plain: PlainWay = new PlainWay({

@@ -4,17 +4,17 @@
  */
 import type { QueueTotals } from '../engine.ts'
 import { Catalog } from './catalog.ts'
-import { Hearers } from './hearers.ts'
 import type { Image } from './image.ts'
 import { LeaseBook } from './lease-book.ts'
 import { nextDeadline } from './next-deadline.ts'
 import { Watchers } from './watchers.ts'
+import { Words } from './words.ts'
 
 export class Knowledge {
   readonly catalog = new Catalog()
   readonly book = new LeaseBook()
   readonly watchers = new Watchers()
-  readonly hearers = new Hearers()
+  readonly words = new Words()
   readonly totals = new Map<number, { -readonly [Key in keyof QueueTotals]: number }>()
   /** No earlier than this is anything due, as far as this broker knows. */
   dueAtMs = 0
