@@ -1,8 +1,8 @@
 /** The primary dies, a person promotes its synchronous standby: brokers find it by themselves, and nothing acknowledged is lost. */
 import { open } from 'spindle-mq'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { Address } from './address.ts'
 import { Load } from './load.ts'
+import { Relay } from './relay.ts'
 import { PostgresServer, whyNoPostgres } from './server.ts'
 import { type Standby, standbyOf } from './standby.ts'
 
@@ -10,7 +10,7 @@ const missing = whyNoPostgres()
 
 let primary: PostgresServer
 let standby: Standby
-let address: Address
+let address: Relay
 
 describe.skipIf(missing !== undefined)(
   `a standby that is promoted${missing === undefined ? '' : ` (${missing})`}`,
@@ -18,7 +18,7 @@ describe.skipIf(missing !== undefined)(
     beforeAll(async () => {
       primary = await PostgresServer.start({ settings: { wal_level: 'replica', max_wal_senders: '4' } })
       standby = await standbyOf(primary)
-      address = await Address.leadingTo(primary.port)
+      address = await Relay.to(primary.port)
     }, 180_000)
     afterAll(async () => {
       await address?.close()
@@ -27,7 +27,7 @@ describe.skipIf(missing !== undefined)(
     })
 
     it('takes over under load, with everything that was acknowledged, and leases that go on', async () => {
-      const spindle = await open(`postgres://postgres@127.0.0.1:${address.port}/postgres`)
+      const spindle = await open(address.through(primary.url()))
       onTestFinished(() => spindle.close())
       const held = await spindle.queue<string>('held', { leaseMs: 600_000 })
       await held.send('mine')
@@ -38,7 +38,7 @@ describe.skipIf(missing !== undefined)(
 
       await primary.kill()
       // As long as the address leads to a standby, it only reads: calls wait.
-      address.leadTo(standby.server.port)
+      address.lead(standby.server.port)
       await standby.server.run('select pg_promote()')
       await load.progress()
       await load.stop()

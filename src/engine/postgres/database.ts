@@ -19,6 +19,7 @@ import { codeOf, faultOf, isLost, isPassing } from './faults.ts'
 import { Statements } from './statements.ts'
 import { Transaction } from './transaction.ts'
 import { withoutPassword } from './url.ts'
+import { Vigil } from './vigil.ts'
 
 export interface DatabaseOptions {
   readonly url: string
@@ -35,6 +36,8 @@ const APPLICATION_NAME = 'spindle'
 /** A lock that another broker holds for so long is held by one that hangs: the server ends this transaction, and it is run again. */
 const BEGIN = "begin; set local lock_timeout = '10s'"
 const CONNECT_LIMIT_MS = 5_000
+/** A server that was never reached is more likely misnamed than away, ms. */
+const FIRST_PATIENCE_MS = 10_000
 const PAUSE_MS_FIRST = 20
 const PAUSE_MS_MAX = 500
 
@@ -46,6 +49,8 @@ export class Database {
   readonly #pool: Pool
   readonly statements: Statements
   readonly #unprepared: Statements
+  readonly #vigil: Vigil
+  #reached = false
   #closed = false
 
   private constructor(parts: { options: DatabaseOptions; clock: Clock; random: Random; driver: Driver }) {
@@ -69,6 +74,7 @@ export class Database {
     this.statements = new Statements({ schema, prepare, types })
     // Names on a session of the caller's could meet theirs, or those of another store.
     this.#unprepared = new Statements({ schema, prepare: false, types })
+    this.#vigil = new Vigil({ clock: parts.clock, reach: async () => (await this.session()).end() })
   }
 
   static async create(parts: { options: DatabaseOptions; clock: Clock; random: Random }): Promise<Database> {
@@ -102,6 +108,7 @@ export class Database {
   async attempt<T>(attempted: string, run: (transaction: Transaction) => Promise<T>): Promise<T> {
     if (this.#closed) throw new SpindleError('closed', attempted)
     const connection = await this.#pool.connect()
+    const rest = this.#vigil.over(connection)
     try {
       const answer = await run(new Transaction(connection, this.statements))
       connection.release()
@@ -109,6 +116,8 @@ export class Database {
     } catch (fault) {
       connection.release(true)
       throw fault
+    } finally {
+      rest()
     }
   }
 
@@ -214,13 +223,17 @@ export class Database {
     attempted: string,
     run: (connection: Connection, again: (fault: unknown) => never) => Promise<T>,
   ): Promise<T> {
-    const endMs = this.#clock.monotonicMs() + this.#options.patienceMs
+    const { patienceMs } = this.#options
+    const endMs = this.#clock.monotonicMs() + (this.#reached ? patienceMs : Math.min(patienceMs, FIRST_PATIENCE_MS))
     for (let attempt = 0; ; attempt++) {
       if (this.#closed) throw new SpindleError('closed', attempted)
       let connection: PooledConnection | undefined
+      let rest: (() => void) | undefined
       let repeat: unknown
       try {
         connection = await this.#pool.connect()
+        this.#reached = true
+        rest = this.#vigil.over(connection)
         const answer = await run(connection, (fault) => {
           repeat = fault
           throw fault
@@ -232,6 +245,8 @@ export class Database {
         connection?.release(fault instanceof SpindleError && fault.code !== 'outcome-unknown' ? undefined : true)
         const again = repeat === fault || isPassing(fault)
         if (!again || this.#clock.monotonicMs() > endMs) throw faultOf(fault, `${attempted} on ${this.label}`)
+      } finally {
+        rest?.()
       }
       const longest = Math.min(PAUSE_MS_MAX, PAUSE_MS_FIRST * 2 ** Math.min(attempt, 8))
       await this.#pause(longest * (0.5 + 0.5 * this.#random.float()))

@@ -32,6 +32,8 @@ export interface Connection {
 export interface PooledConnection extends Connection {
   /** With a fault: closed instead of kept. */
   release(fault?: Error | boolean): void
+  /** Cuts it; what runs on it fails. It is released all the same. */
+  end(): Promise<void>
 }
 
 export interface SingleConnection extends Connection {
