@@ -7,11 +7,26 @@ import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { describeRun } from '../bench/machine.ts'
 import type { RealFault } from '../test/faults/real/fault.ts'
+import { brokers, postgres, promotion } from '../test/faults/real/fleet.ts'
 import { eio, kill, points } from '../test/faults/real/kills.ts'
 import { backlog, descriptors, poison, soak, sockets } from '../test/faults/real/load.ts'
 import { fullDisk, power } from '../test/faults/real/power.ts'
 
-const faults: readonly RealFault[] = [kill, points, eio, power, fullDisk, poison, backlog, sockets, descriptors, soak]
+const faults: readonly RealFault[] = [
+  kill,
+  points,
+  eio,
+  power,
+  fullDisk,
+  poison,
+  backlog,
+  sockets,
+  descriptors,
+  brokers,
+  postgres,
+  promotion,
+  soak,
+]
 const RESULTS = new URL('../bench/RELIABILITY.md', import.meta.url)
 const HEAD = `# Reliability: results
 
