@@ -86,9 +86,7 @@ async function graphile({ url, batch, lanes, groups, peers }: PeerJob): Promise<
   let promised = 0
   return async () => {
     const named = (): object => (groups === 0 ? {} : { queueName: groupOf(groups) })
-    await utils.addJobs(
-      Array.from({ length: batch }, () => ({ identifier: 'q', payload: { text: TEXT }, ...named() })),
-    )
+    await utils.addJobs(Array.from({ length: batch }, () => ({ identifier: 'q', payload: { text: TEXT }, ...named() })))
     promised += batch
     const at = promised
     if (ran < at) {

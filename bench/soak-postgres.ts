@@ -50,7 +50,7 @@ interface Sizes {
 
 async function soak(server: PostgresServer, minutes: number): Promise<{ pace: number; looks: Look[] }> {
   const url = await server.createDatabase('soak')
-  const job: LoadJob = { url, batch: 10, lanes: 16, groups: 0, warmUpMs: 1_500, durationMs: 8_000 }
+  const job: LoadJob = { url, batch: 10, lanes: 32, groups: 0, warmUpMs: 1_500, durationMs: 8_000 }
   const all = (of: LoadJob): Promise<LoadRates[]> =>
     Promise.all(Array.from({ length: BROKERS }, () => forked<LoadRates>('postgres-broker.ts', of)))
   await forked('postgres-broker.ts', { ...job, lanes: 1, durationMs: 100 })

@@ -21,7 +21,7 @@ export interface Scenario {
 const PLAIN: Omit<Scenario, 'name' | 'batch'> = {
   system: 'spindle',
   brokers: 2,
-  lanes: 16,
+  lanes: 32,
   groups: 0,
   backlog: 0,
   held: false,
