@@ -3,7 +3,7 @@
  * both drawn from a seed: the same run each time. The policy sees only what it sees of a real store: samples at each poll.
  */
 import { decide, type PoolMemory, type PoolSettings } from '../../src/autoscale/policy.ts'
-import { observe, type Rates, taskSeconds } from '../../src/autoscale/rates.ts'
+import { observe, type Rates, taskSeconds, uncertainty } from '../../src/autoscale/rates.ts'
 
 export interface SimulationSettings extends PoolSettings {
   readonly taskMs: number
@@ -117,6 +117,7 @@ export function simulate(
           oldestAgeMs: oldest === undefined ? undefined : nowMs - oldest,
           arrivalsPerS: rates.arrivalsPerS ?? 0,
           servicePerS: settings.slots / taskSeconds(rates),
+          uncertainty: uncertainty(rates),
           ready: workers.filter(isUp).length,
           startUpMs: settings.startUpMs,
           inFlightMax: null,

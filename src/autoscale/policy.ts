@@ -8,7 +8,8 @@
  *   backlog = (waiting when new workers are up + in flight) / acceptable      else the last one waits too long
  *   needed  = the greater of both
  *
- * Out as soon as they would be busy for more than 0.92 of their time; in only down to the most that was needed over `scaleInAfterMs`, with SLACK to spare, so that noise moves nothing.
+ * Out as soon as they would be busy for more than 0.92 of their time; in only down to the most that was needed over `scaleInAfterMs`, with
+ * SLACK to spare, and the more the fewer messages the figures stand on; out again after an in only for a plain reason. So noise moves nothing.
  */
 
 export interface PoolSettings {
@@ -41,6 +42,8 @@ export interface PoolLoad {
   /** Of the first message that waits; undefined: none does. */
   readonly oldestAgeMs: number | undefined
   readonly arrivalsPerS: number
+  /** Relative standard deviation of the work that arrives, as far as chance goes. */
+  readonly uncertainty: number
   /** Messages that one worker ends a second with all its slots in use. */
   readonly servicePerS: number
   /** Workers that take messages now. */
@@ -70,6 +73,10 @@ export interface PoolMemory {
   /** What would have been enough, and when; each one less than those before it, so never more of them than workers. */
   readonly peaks: readonly { readonly atMs: number; readonly workers: number }[]
   readonly grownAtMs: number
+  /** The last change was to fewer. */
+  readonly hasShrunk: boolean
+  /** Since when messages have waited too long beside busy workers; undefined: they do not. */
+  readonly lateSinceMs: number | undefined
   readonly waiting: number
   /** Decisions in a row at which messages waited beside workers with free hands. */
   readonly heldBack: number
@@ -79,10 +86,14 @@ export interface PoolMemory {
 const UTILISATION = 0.8
 /** How much of what is needed must be lacking before more are started: busy for 0.92 of the time instead of 0.8. */
 const TOLERANCE = 0.87
+/** Out again after an in is a change of direction, and takes more: what runs is less than this part of what is needed, or it has been too late for a while. */
+const TOLERANCE_TO_TURN = 0.7
 /** Fewer workers must be enough for this much more. */
 const SLACK = 1.1
 /** And for this part of a worker: among a few workers chance alone is more than a tenth. */
 const SLACK_WORKERS = 0.6
+/** And for so many standard deviations of what is known of the load: few messages say little. */
+const SLACK_DEVIATIONS = 1.2
 /** Growth by age alone: a part of what is there. */
 const AGE_GROWTH = 0.25
 /** Workers asked for below which an empty queue asks for none. */
@@ -100,21 +111,32 @@ export function decide(settings: PoolSettings, raw: PoolLoad, before: PoolMemory
   const memory = before ?? firstMemory(settings, load)
   const heldBack = hasFreeHands(settings, load) ? memory.heldBack + 1 : 0
   const { needed, reason } = need(settings, load, memory, heldBack >= HELD_BACK_AFTER)
-  const enough = within(settings, needed === 0 ? 0 : Math.ceil(needed * SLACK + SLACK_WORKERS))
+  const enough = within(
+    settings,
+    needed === 0 ? 0 : Math.ceil(needed * (SLACK + SLACK_DEVIATIONS * load.uncertainty) + SLACK_WORKERS),
+  )
   const floor = isLate(settings, load) ? Math.max(enough, memory.wanted) : enough
   const peaks = [
     ...memory.peaks.filter(({ atMs, workers }) => load.nowMs - atMs < settings.scaleInAfterMs && workers > floor),
     { atMs: load.nowMs, workers: floor },
   ]
-  const next = { ...memory, peaks, waiting: load.waiting, heldBack }
+  const lateSinceMs = isLate(settings, load) ? (memory.lateSinceMs ?? load.nowMs) : undefined
+  const next = { ...memory, peaks, lateSinceMs, waiting: load.waiting, heldBack }
   const outTo = within(settings, Math.ceil(needed))
   // With the workers there are, everybody would be busier than meant, but not yet too busy: that is no reason to start one.
-  const isUrgent = Math.ceil(needed * TOLERANCE) > memory.wanted || memory.wanted < settings.min
+  const tolerance = mayTurn(settings, load, memory) ? TOLERANCE : TOLERANCE_TO_TURN
+  const isUrgent = Math.ceil(needed * tolerance) > memory.wanted || memory.wanted < settings.min
   if (isUrgent && outTo > memory.wanted && load.nowMs - memory.grownAtMs >= settings.scaleOutCooldownMs) {
-    return { wanted: outTo, reason, needed, memory: { ...next, wanted: outTo, grownAtMs: load.nowMs } }
+    return {
+      wanted: outTo,
+      reason,
+      needed,
+      memory: { ...next, wanted: outTo, grownAtMs: load.nowMs, hasShrunk: false },
+    }
   }
   const inTo = peaks[0]?.workers ?? floor
-  if (inTo < memory.wanted) return { wanted: inTo, reason: 'idle', needed, memory: { ...next, wanted: inTo } }
+  if (inTo < memory.wanted)
+    return { wanted: inTo, reason: 'idle', needed, memory: { ...next, wanted: inTo, hasShrunk: true } }
   const wanted = within(settings, memory.wanted)
   return { wanted, reason: 'steady', needed, memory: { ...next, wanted } }
 }
@@ -124,7 +146,15 @@ function firstMemory(settings: PoolSettings, { nowMs, ready }: PoolLoad): PoolMe
   const wanted = within(settings, ready)
   const peaks = [{ atMs: nowMs, workers: wanted }]
   // One look shows no trend: nothing is more than infinitely many.
-  return { wanted, peaks, grownAtMs: Number.NEGATIVE_INFINITY, waiting: Number.POSITIVE_INFINITY, heldBack: 0 }
+  return {
+    wanted,
+    peaks,
+    grownAtMs: Number.NEGATIVE_INFINITY,
+    hasShrunk: false,
+    lateSinceMs: undefined,
+    waiting: Number.POSITIVE_INFINITY,
+    heldBack: 0,
+  }
 }
 
 function need(
@@ -170,11 +200,25 @@ function isLate({ targetLatencyMs, slots }: PoolSettings, load: PoolLoad): boole
 }
 
 /** Everybody asked for is there and busy, and still it gets later: the figures promise more than the workers do. */
-function isFallingBehind(settings: PoolSettings, load: PoolLoad, { wanted, waiting, grownAtMs }: PoolMemory): boolean {
-  const patienceMs = Math.max(load.startUpMs, settings.targetLatencyMs)
+function isFallingBehind(settings: PoolSettings, load: PoolLoad, memory: PoolMemory): boolean {
+  const { wanted, waiting, grownAtMs } = memory
   return (
-    isLate(settings, load) && load.ready >= wanted && load.waiting >= waiting && load.nowMs - grownAtMs >= patienceMs
+    isLate(settings, load) &&
+    mayTurn(settings, load, memory) &&
+    load.ready >= wanted &&
+    load.waiting >= waiting &&
+    load.nowMs - grownAtMs >= patienceMs(settings, load)
   )
+}
+
+/** A crowd that passes by itself is no reason to change direction. */
+function mayTurn(settings: PoolSettings, load: PoolLoad, { hasShrunk, lateSinceMs }: PoolMemory): boolean {
+  return !hasShrunk || load.nowMs - (lateSinceMs ?? load.nowMs) >= patienceMs(settings, load)
+}
+
+/** Until what was done about it can be seen. */
+function patienceMs({ targetLatencyMs }: PoolSettings, { startUpMs }: PoolLoad): number {
+  return Math.max(startUpMs, targetLatencyMs)
 }
 
 function hasFreeHands({ slots }: PoolSettings, { waiting, inFlight, ready }: PoolLoad): boolean {
@@ -194,6 +238,7 @@ function sane(load: PoolLoad): PoolLoad {
     oldestAgeMs: load.oldestAgeMs === undefined ? undefined : amount(load.oldestAgeMs),
     arrivalsPerS: amount(load.arrivalsPerS),
     servicePerS: Math.max(SERVICE_PER_S_MIN, amount(load.servicePerS)),
+    uncertainty: Math.min(1, amount(load.uncertainty)),
     ready: Math.round(amount(load.ready)),
     startUpMs: amount(load.startUpMs),
   }

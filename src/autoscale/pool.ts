@@ -2,7 +2,7 @@
 import type { MeasuredQueue } from '../client/port.ts'
 import type { Log } from '../runtime/log.ts'
 import { decide, type PoolMemory, type PoolSettings, type Reason } from './policy.ts'
-import { observe, type Rates, taskSeconds } from './rates.ts'
+import { observe, type Rates, taskSeconds, uncertainty } from './rates.ts'
 import type { Fleet, Target } from './targets/target.ts'
 
 export interface PoolParts {
@@ -76,6 +76,7 @@ export class Pool {
     const load = { nowMs, waiting, inFlight, oldestAgeMs, arrivalsPerS, servicePerS, ready, startUpMs }
     const limits = {
       inFlightMax: policy?.concurrency ?? null,
+      uncertainty: uncertainty(this.#rates),
       deliveriesPerSMax: rate === null ? null : (rate.tokens * 1_000) / rate.perMs,
       paused: policy?.paused ?? false,
     }

@@ -22,6 +22,8 @@ export interface Rates {
   readonly surprises: number
   /** Messages that the rate promised since one last came. */
   readonly missed: number
+  /** Messages that the rate is the mean of. */
+  readonly counted: number
   /** Time that messages spent in flight, seconds, and how many ended: the older, the less they count. */
   readonly busyS: number
   readonly ended: number
@@ -50,7 +52,7 @@ const GUESSES = 5
 
 export function observe(before: Rates | undefined, sample: QueueSample): Rates {
   if (before === undefined)
-    return { sample, arrivalsPerS: undefined, looks: 0, surprises: 0, missed: 0, busyS: 0, ended: 0 }
+    return { sample, arrivalsPerS: undefined, looks: 0, surprises: 0, missed: 0, counted: 0, busyS: 0, ended: 0 }
   const seconds = (sample.atMs - before.sample.atMs) / 1_000
   // Totals begin anew when a store is opened anew: what lies between is unknown.
   if (!(seconds > 0) || sample.delivered < before.sample.delivered) return { ...before, sample }
@@ -72,23 +74,32 @@ function arrivals(
   before: Rates,
   arrived: number,
   seconds: number,
-): Pick<Rates, 'arrivalsPerS' | 'looks' | 'surprises' | 'missed'> {
+): Pick<Rates, 'arrivalsPerS' | 'looks' | 'surprises' | 'missed' | 'counted'> {
   const now = arrived / seconds
-  if (before.arrivalsPerS === undefined) return { arrivalsPerS: now, looks: 1, surprises: 0, missed: 0 }
+  if (before.arrivalsPerS === undefined)
+    return { arrivalsPerS: now, looks: 1, surprises: 0, missed: 0, counted: arrived }
   const expected = before.arrivalsPerS * seconds
   const missed = arrived > 0 ? 0 : before.missed + expected
-  if (missed > MISSED_MAX) return { arrivalsPerS: 0, looks: 1, surprises: 0, missed: 0 }
+  if (missed > MISSED_MAX) return { arrivalsPerS: 0, looks: 1, surprises: 0, missed: 0, counted: 0 }
   const deviation = (arrived - expected) / Math.sqrt(expected + 1)
   const sign = Math.abs(deviation) > SURPRISE ? Math.sign(deviation) : 0
   const surprises = sign !== 0 && Math.sign(before.surprises) === sign ? before.surprises + sign : sign
-  if (Math.abs(surprises) >= BELIEVED) return { arrivalsPerS: now, looks: 1, surprises, missed }
+  if (Math.abs(surprises) >= BELIEVED) return { arrivalsPerS: now, looks: 1, surprises, missed, counted: arrived }
   const looks = before.looks + 1
   // Anew, each look counts as much as any other; then the older, the less.
   const fresh = Math.max(1 / looks, Math.min(FRESH_MAX, Math.max(FRESH_MIN, expected / REMEMBERED)))
-  return { arrivalsPerS: before.arrivalsPerS + fresh * (now - before.arrivalsPerS), looks, surprises, missed }
+  const arrivalsPerS = before.arrivalsPerS + fresh * (now - before.arrivalsPerS)
+  // Of a mean in which older looks fade, (2 - fresh) / fresh looks have a say.
+  const counted = arrivalsPerS * seconds * Math.min(looks, (2 - fresh) / fresh)
+  return { arrivalsPerS, looks, surprises, missed, counted }
 }
 
 /** Mean time in flight, seconds, by Little's law; over 0. */
 export function taskSeconds({ busyS, ended }: Rates): number {
   return (busyS + GUESS_S * GUESSES) / (ended + GUESSES)
+}
+
+/** Relative standard deviation of the work that arrives (messages a second times their length), for chance alone: 0 to 1. */
+export function uncertainty({ counted, ended }: Rates): number {
+  return Math.min(1, Math.sqrt(1 / (counted + 1) + 1 / (ended + GUESSES)))
 }

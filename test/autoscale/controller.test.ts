@@ -5,6 +5,7 @@ import { Controller } from '../../src/autoscale/controller.ts'
 import { figuresOf, poolsAsPrometheus } from '../../src/autoscale/figures.ts'
 import { poolDefaults } from '../../src/autoscale/policy.ts'
 import { Pool } from '../../src/autoscale/pool.ts'
+import { readScalings, writeScaling } from '../../src/autoscale/scaling-log.ts'
 import type { Order, Target } from '../../src/autoscale/targets/target.ts'
 import type { Log } from '../../src/runtime/log.ts'
 
@@ -43,11 +44,14 @@ beforeEach(async () => {
 })
 afterEach(() => spindle.close())
 
-const controllerOf = (port: Pick<Spindle['port'], 'measure'> = spindle.port): Controller => {
+const controllerOf = (
+  port: Pick<Spindle['port'], 'measure'> = spindle.port,
+  history?: Pick<Spindle['port'], 'scan' | 'transact'>,
+): Controller => {
   const pool = (queue: keyof typeof targets, settings: object): Pool =>
     new Pool({ queue, settings: { ...poolDefaults, slots: 1, ...settings }, target: targets[queue], log })
   const pools = [pool('mail', { min: 1, max: 5 }), pool('reports', { min: 0, max: 3, targetLatencyMs: 60_000 })]
-  return new Controller({ port, pools, clock, log, pollMs: 1_000 })
+  return new Controller({ port, pools, clock, log, pollMs: 1_000, ...(history && { history }) })
 }
 
 describe('the controller', () => {
@@ -73,6 +77,42 @@ describe('the controller', () => {
     const looks = wishes('mail').length
     await clock.advance(10_000)
     expect(wishes('mail')).toHaveLength(looks)
+  })
+
+  it('writes down each change of mind with its reason, for people to look at', async () => {
+    const mail = await spindle.queue<string>('mail', { leaseMs: 600_000 })
+    const controller = controllerOf(spindle.port, spindle.port)
+    controller.start()
+    await mail.sendMany(Array.from({ length: 500 }, () => ({ body: 'hi' })))
+    await clock.advance(2_000)
+    await mail.purge()
+    await clock.advance(120_000)
+    await controller.stop()
+    const scalings = await readScalings(spindle.port, 10)
+    expect(scalings.at(-1)).toMatchObject({ queue: 'mail', from: 0, to: 1, waiting: 0 })
+    expect(scalings).toContainEqual(expect.objectContaining({ from: 1, to: 5, reason: 'pace', waiting: 500 }))
+    expect(scalings[0]).toMatchObject({ to: 1, reason: 'idle', waiting: 0 })
+    expect(scalings.map(({ atMs }) => atMs)).toEqual(scalings.map(({ atMs }) => atMs).sort((a, b) => b - a))
+    for (let n = 1; n < scalings.length; n++) expect(scalings[n]?.to).toBe(scalings[n - 1]?.from)
+  })
+
+  it('keeps the latest hundred decisions of each queue', async () => {
+    for (let atMs = 0; atMs < 150; atMs++)
+      await writeScaling(spindle.port, { atMs, queue: 'mail', from: atMs, to: atMs + 1, reason: 'pace', waiting: 0 })
+    await writeScaling(spindle.port, { atMs: 7, queue: 'mail/eu', from: 0, to: 1, reason: 'pace', waiting: 0 })
+    const mail = (await readScalings(spindle.port, 500)).filter(({ queue }) => queue === 'mail')
+    expect(mail.map(({ atMs }) => atMs)).toEqual(Array.from({ length: 100 }, (_, n) => 149 - n))
+    expect((await readScalings(spindle.port, 500)).length).toBe(101)
+  })
+
+  it('decides on although nothing can be written down', async () => {
+    const history = { ...spindle.port, scan: () => Promise.reject(new Error('no records today')) }
+    const controller = controllerOf(spindle.port, history as unknown as Spindle['port'])
+    controller.start()
+    await clock.advance(3_000)
+    expect(wishes('mail')).toEqual([1, 1, 1, 1])
+    expect(warnings).toContain('a decision could not be written down')
+    await controller.stop()
   })
 
   it('makes one decision at a time', async () => {

@@ -10,6 +10,7 @@ const quiet: PoolLoad = {
   inFlight: 0,
   oldestAgeMs: undefined,
   arrivalsPerS: 0,
+  uncertainty: 0,
   servicePerS: 10,
   ready: 1,
   startUpMs: 0,

@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest'
 import {
   type SimulationRun,
   type SimulationSettings,
-  seeded,
   simulate,
   simulated,
   turnsAfterSteps,
@@ -22,6 +21,12 @@ const STEP_AT_S = 180
 function step(before: number, after: number, settings: Partial<SimulationSettings>): SimulationRun {
   const rate = (atS: number): number => (atS < STEP_AT_S ? before : after)
   return simulate({ seconds: 2 * STEP_AT_S, rate }, { ...simulated, ...settings, max: 400 })
+}
+
+/** Once it had settled after the step, did messages wait longer than they should? Then going out again is what it is for. */
+function wasLate({ seconds }: SimulationRun, stepAtS: number): boolean {
+  const settled = seconds.filter(({ atS }) => atS > stepAtS + STEP_AT_S / 3 && atS <= stepAtS + STEP_AT_S)
+  return settled.some(({ latencyS }) => latencyS * 1_000 > simulated.targetLatencyMs)
 }
 
 describe('the policy in simulated time', () => {
@@ -51,7 +56,7 @@ describe('the policy in simulated time', () => {
     expect(run.workerS).toBeLessThan(run.busyWorkerS / 0.6)
   })
 
-  /** Loads at which an earlier policy turned round twice: few messages a second, few slots, long tasks. */
+  /** Loads at which earlier policies turned round twice: few messages a second, few slots, long tasks. */
   it.each([
     { before: 7, after: 2, seed: 2076798044, slots: 1, taskMs: 888, startUpMs: 4680 },
     { before: 17, after: 3, seed: 1682041388, slots: 9, taskMs: 1954, startUpMs: 5720 },
@@ -64,31 +69,22 @@ describe('the policy in simulated time', () => {
     { before: 18, after: 3, seed: 701937524, slots: 3, taskMs: 1030, startUpMs: 1660 },
     { before: 20, after: 15, seed: 1067461330, slots: 2, taskMs: 502, startUpMs: 5200 },
     { before: 14, after: 1, seed: 1099907990, slots: 1, taskMs: 1283, startUpMs: 940 },
+    { before: 1, after: 18, seed: 1882220520, slots: 1, taskMs: 1812, startUpMs: 5260 },
+    { before: 1, after: 3, seed: 1008748816, slots: 1, taskMs: 1768, startUpMs: 5240 },
+    { before: 5, after: 19, seed: 1293336549, slots: 1, taskMs: 1874, startUpMs: 5120 },
+    { before: 16, after: 13, seed: 165517538, slots: 3, taskMs: 1402, startUpMs: 2200 },
+    { before: 2, after: 18, seed: 1528280016, slots: 1, taskMs: 1639, startUpMs: 5680 },
+    { before: 12, after: 20, seed: 39635603, slots: 1, taskMs: 1758, startUpMs: 500 },
   ])('turns round at most once from $before to $after messages a second', ({ before, after, ...settings }) => {
     const run = step(before, after, settings)
     expect(Math.max(...turnsAfterSteps(run, [0, STEP_AT_S]))).toBeLessThanOrEqual(1)
   })
 
-  /**
-   * Under 20 messages a second a crowd by chance can be a change of load: 8 of 5,000 runs turn round twice, nearly all with one slot a worker. The seeds are fixed, so that
-   * the bound is the same each time.
-   */
-  it('turns round twice in at most 1 of 100 runs of few messages', { timeout: 120_000 }, () => {
-    const random = seeded(11)
-    const between = (least: number, most: number): number => least + Math.floor(random() * (most - least + 1))
-    let twice = 0
-    for (let n = 0; n < 100; n++) {
-      const [before, after, seed] = [between(1, 20), between(1, 20), between(0, 2 ** 31)]
-      const settings = { seed, slots: between(1, 10), taskMs: between(50, 2_000), startUpMs: between(10, 300) * 20 }
-      if (Math.max(...turnsAfterSteps(step(before, after, settings), [0, STEP_AT_S])) > 1) twice++
-    }
-    expect(twice).toBeLessThanOrEqual(1)
-  })
-
-  it('turns round at most once after a step from any load to any other, whatever the tasks', {
-    timeout: 60_000,
+  it('turns round at most once after a step from any load to any other, and again only when messages are late', {
+    timeout: 3_600_000,
   }, () => {
-    const load = fc.integer({ min: 20, max: 150 })
+    // Half of them so few that chance alone looks like a change of load.
+    const load = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 20, max: 150 }))
     const how = fc.record({
       seed: fc.nat(),
       slots: fc.integer({ min: 1, max: 10 }),
@@ -98,9 +94,11 @@ describe('the policy in simulated time', () => {
     fc.assert(
       fc.property(load, load, how, (before, after, settings) => {
         const run = step(before, after, settings)
-        expect(Math.max(...turnsAfterSteps(run, [0, STEP_AT_S]))).toBeLessThanOrEqual(1)
+        const turns = turnsAfterSteps(run, [0, STEP_AT_S])
+        for (const [at, count] of turns.entries())
+          expect(count).toBeLessThanOrEqual(wasLate(run, at * STEP_AT_S) ? 2 : 1)
       }),
-      { numRuns: process.env['SPINDLE_TEST_LONG'] === '1' ? 1_000 : 40 },
+      { numRuns: process.env['SPINDLE_TEST_LONG'] === '1' ? 10_000 : 100 },
     )
   })
 })
