@@ -3,7 +3,7 @@
  *
  *   firing   schedules fire at most FIRING_P99_MS late (99 of 100), and never early
  *   idle     100,000 schedules of which none is due cost under 1 % of a core
- *   keys     tasks with a limit for each key, 100,000 keys against 100: at most 20 % slower
+ *   keys     tasks with a limit for each of 100,000 keys: at most 20 % slower than with 100 keys, and than with none
  *
  * `-- firing`: only that one.
  */
@@ -129,13 +129,14 @@ async function keys(): Promise<Figure> {
     for (const count of [none, few, many]) best.set(count, Math.max(best.get(count) ?? 0, await drained(count)))
   }
   const rate = (count: number | undefined): number => best.get(count) ?? 0
-  const slowDown = rate(few) / rate(many)
+  const slowDowns = [rate(few) / rate(many), rate(none) / rate(many)]
+  const [againstFew, againstNone] = slowDowns.map((slowDown) => `${((slowDown - 1) * 100).toFixed(0)} % slower`)
   return {
     what: 'keys',
     told:
-      `${rate(many).toFixed(0)} tasks a second with ${many} limited keys, ${rate(few).toFixed(0)} with ${few}, ` +
-      `${rate(none).toFixed(0)} without keys: ${((slowDown - 1) * 100).toFixed(0)} % slower`,
-    isMet: slowDown <= SLOW_DOWN_MAX,
+      `${rate(many).toFixed(0)} tasks a second with ${many} limited keys; ${rate(few).toFixed(0)} with ${few} (${againstFew}), ` +
+      `${rate(none).toFixed(0)} without (${againstNone})`,
+    isMet: slowDowns.every((slowDown) => slowDown <= SLOW_DOWN_MAX),
   }
 }
 

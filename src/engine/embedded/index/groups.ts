@@ -44,8 +44,10 @@ export class Group {
   /** Serial of its latest service; 0: never. */
   turn = 0
   claim: Claim | undefined
-  /** Place in the heap + 1; 0: it has nothing to hand out. */
+  /** Of the heap: place + 1 (0: it has nothing to hand out), and the place of `next` in the queue. */
   place = 0
+  priority = 0
+  sequence = 0
   /** Its number in the checkpoint that named it last; -1: none did. */
   savedAs = -1
 

@@ -8,6 +8,9 @@ export interface Turn {
   next: number
   /** Place in the heap + 1; 0: it is not in it. */
   place: number
+  /** Of `next`, since it was put in: with a hundred thousand groups a look at the message itself is what a comparison costs. */
+  priority: number
+  sequence: number
 }
 
 /** Order of a queue: priority descending, sequence ascending. NONE comes before nothing, and after nothing. */
@@ -17,6 +20,9 @@ export function comesFirst(slots: Slots, a: number, b: number): boolean {
   const priorityB = slots.chunk(b).priority[b & SLOT_MASK] as number
   return priorityA === priorityB ? slots.sequenceOf(a) < slots.sequenceOf(b) : priorityA > priorityB
 }
+
+/** Children of one node: half the levels of a binary heap, and those of a node lie side by side. */
+const ARITY = 4
 
 export class TurnHeap<T extends Turn> {
   readonly #slots: Slots
@@ -37,12 +43,13 @@ export class TurnHeap<T extends Turn> {
 
   /** Puts it in, or where it belongs after its turn or its next message changed. */
   put(group: T): void {
+    group.priority = this.#slots.chunk(group.next).priority[group.next & SLOT_MASK] as number
+    group.sequence = this.#slots.sequenceOf(group.next)
     if (group.place === 0) {
       this.#heap.push(group)
       group.place = this.#heap.length
     }
-    this.#rise(group)
-    this.#sink(group)
+    this.#settle(group)
   }
 
   drop(group: T): void {
@@ -50,9 +57,7 @@ export class TurnHeap<T extends Turn> {
     const moved = this.#heap.pop() as T
     if (moved !== group) {
       moved.place = group.place
-      this.#heap[moved.place - 1] = moved
-      this.#rise(moved)
-      this.#sink(moved)
+      this.#settle(moved)
     }
     group.place = 0
   }
@@ -63,33 +68,35 @@ export class TurnHeap<T extends Turn> {
   }
 
   isSooner(a: T, b: T): boolean {
-    return a.turn === b.turn ? comesFirst(this.#slots, a.next, b.next) : a.turn < b.turn
+    if (a.turn !== b.turn) return a.turn < b.turn
+    return a.priority === b.priority ? a.sequence < b.sequence : a.priority > b.priority
   }
 
-  #rise(group: T): void {
-    while (group.place > 1) {
-      const above = this.#heap[(group.place >>> 1) - 1] as T
-      if (!this.isSooner(group, above)) return
-      this.#swap(above, group)
+  /** Moves it up or down from its place to where it belongs; those that it passes move the other way. */
+  #settle(group: T): void {
+    const heap = this.#heap
+    let at = group.place - 1
+    while (at > 0) {
+      const above = Math.floor((at - 1) / ARITY)
+      if (!this.isSooner(group, heap[above] as T)) break
+      this.#stand(heap[above] as T, at)
+      at = above
     }
-  }
-
-  #sink(group: T): void {
     for (;;) {
-      let below = this.#heap[group.place * 2 - 1]
-      const right = this.#heap[group.place * 2]
-      if (below === undefined) return
-      if (right !== undefined && this.isSooner(right, below)) below = right
-      if (!this.isSooner(below, group)) return
-      this.#swap(group, below)
+      const first = at * ARITY + 1
+      let below = first
+      for (let other = first + 1; other < first + ARITY && other < heap.length; other++) {
+        if (this.isSooner(heap[other] as T, heap[below] as T)) below = other
+      }
+      if (below >= heap.length || !this.isSooner(heap[below] as T, group)) break
+      this.#stand(heap[below] as T, at)
+      at = below
     }
+    this.#stand(group, at)
   }
 
-  #swap(above: T, below: T): void {
-    const place = above.place
-    above.place = below.place
-    below.place = place
-    this.#heap[above.place - 1] = above
-    this.#heap[below.place - 1] = below
+  #stand(group: T, at: number): void {
+    this.#heap[at] = group
+    group.place = at + 1
   }
 }
