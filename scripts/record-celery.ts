@@ -40,12 +40,26 @@ send('shop.missing', ())
 if transport == 'amqp':
     send('shop.add', (2, 3), serializer='pickle')
     send('shop.add', (2, 3), compression='zlib')
+    send('shop.add', (2, 3), chord=sig('python.join', queue='python'))
+    older = Celery('shop', broker=url)
+    older.conf.update(task_serializer='json', task_default_queue='golden', task_protocol=1)
+    older.send_task('shop.add', (2, 3), task_id=next(ids))
     (sig('shop.add', 1, 2) | sig('python.double', queue='python') | sig('shop.add', 100)).apply_async()
     (sig('shop.add', 1, 2) | group(sig('python.a', queue='python'), sig('python.b', queue='python'))).apply_async()
 `
 
 /** By the number at the end of their ids; those of chains are Celery's own. */
-const numbered = ['positional', 'mixed', 'options', 'expired', 'retried', 'linked', 'unknown', 'pickled', 'compressed']
+const numbered = [
+  'positional',
+  'mixed',
+  'options',
+  'expired',
+  'retried',
+  'linked',
+  'unknown',
+  'pickled',
+  'compressed',
+].concat(['chord', 'protocol1'])
 const NUMBERED = '00000000-0000-4000-8000-'
 
 const golden: Record<string, Record<string, { head: string; body: string }>> = {}

@@ -242,6 +242,19 @@ describe('what cannot be run', () => {
     expect(status.state === 'failed' && status.error?.message).toContain('subject')
   })
 
+  it('goes on once a deploy reads the old input again', async () => {
+    const mail = (input: z.ZodType) => task('mail', { input, run: () => 'sent' })
+    const job = await on.tasks.enqueue(mail(z.object({ to: z.string() })), { to: 'ada' })
+    const strict = await on.another().work([mail(z.object({ to: z.string(), subject: z.string() }))])
+    await on.clock.advance(0)
+    await strict.stop()
+    expect((await on.port.browse({ queue: 'mail', states: ['dead'], limit: 10 })).messages).toHaveLength(1)
+    expect(await job.retry()).toBe(true)
+    await on.another().work([mail(z.object({ to: z.string(), subject: z.string().default('Hello') }))])
+    await on.clock.advance(0)
+    expect(await job.status()).toMatchObject({ state: 'succeeded', result: 'sent' })
+  })
+
   it('is buried as invalid when the body is no JSON', async () => {
     const mail = task('mail', { input: z.object({ to: z.string() }), run: () => 1 })
     await on.tasks.work([mail])

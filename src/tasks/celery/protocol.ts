@@ -203,6 +203,7 @@ export function readReply(body: string): { readonly id: string; readonly reply: 
 
 function tripleOf(body: string): readonly [readonly unknown[], Fields, Fields] {
   const triple = parsed(body)
+  if (isFields(triple)) throw new Error('a Celery message of protocol 1: set task_protocol = 2')
   const [args, kwargs, embed] = Array.isArray(triple) ? (triple as unknown[]) : []
   if (!Array.isArray(args) || !isFields(kwargs))
     throw new Error('a Celery message whose body is not [args, kwargs, embed]')

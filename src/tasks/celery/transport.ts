@@ -23,9 +23,14 @@ export interface Envelope {
 /** undefined: not from Celery. */
 export function openContent(content: Content): Envelope | undefined {
   const envelope = content.head[0] === AMQP_HEAD ? openAmqp(content) : openSqs(content)
-  if (envelope === undefined || !isText(envelope.raw.headers['task']) || !isText(envelope.raw.headers['id']))
-    return undefined
-  return envelope
+  if (envelope === undefined) return undefined
+  const named = isCall(envelope.raw.headers) ? envelope.raw.headers : parsed(envelope.raw.body)
+  return isCall(named) ? { ...envelope, raw: { ...envelope.raw, headers: named } } : undefined
+}
+
+/** Protocol 2 has them among the headers; protocol 1, whose senders are told to change it, has all in its body. */
+function isCall(fields: Fields | undefined): fields is Fields {
+  return isText(fields?.['task']) && isText(fields['id'])
 }
 
 export interface Outgoing {

@@ -212,7 +212,9 @@ describe('a task of Celery', () => {
   it.each([
     ['pickled', "task_serializer = 'json'"],
     ['compressed', 'task_compression = None'],
-  ])('that is %s is parked with what to change', async (name, remedy) => {
+    ['chord', "Celery's own result back end"],
+    ['protocol1', 'task_protocol = 2'],
+  ])('that came as %s is parked with what to change', async (name, remedy) => {
     const on = await shop()
     const id = await send(on, 'amqp', name)
     expect(await on.tasks.job(id).status()).toMatchObject({
