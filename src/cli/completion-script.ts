@@ -86,7 +86,8 @@ ${cases.join('\n')}
   esac
   _describe '${name}' choices || _files
 }
-compdef _${name} ${name}
+# Found in fpath, this file is the function itself at its first call; sourced, it only tells of the function.
+if [[ $funcstack[1] == _${name} ]]; then _${name} "$@"; else compdef _${name} ${name}; fi
 `
 }
 

@@ -1,7 +1,7 @@
 /** What every import of the command line does around its own: opens the store, stops at a signal, shows how far it is. */
 import process from 'node:process'
 import type { Spindle } from '../spindle.ts'
-import { warningLog } from './console-log.ts'
+import { print, warningLog } from './console-log.ts'
 import { progressBar } from './progress-bar.ts'
 
 /** Of body and head together; a message of SQS's size may have attributes besides. As `spindle serve` has it. */
@@ -23,7 +23,7 @@ interface Imported {
 
 /** Prints what came over and what did not. `verb`: as in 'copied'. */
 export async function importInto(
-  to: { readonly data: string | undefined; readonly queue: string; readonly verb: string },
+  to: { readonly data?: string; readonly queue: string; readonly verb: string; readonly json?: boolean },
   run: (importing: Importing) => Promise<Imported>,
 ): Promise<void> {
   // Not before it is needed: `--help` must not open an engine.
@@ -44,9 +44,12 @@ export async function importInto(
     const bar = progressBar(to.verb)
     const progress = (count: number): void => bar.show(count, undefined)
     const { imported, left } = await run({ store, signal: stop.signal, progress }).finally(() => bar.end())
-    const stopped = stoppedBy === undefined ? '' : ', then stopped'
-    process.stdout.write(`${to.verb} ${imported} messages into '${to.queue}'${stopped}\n`)
-    if (left.length > 0) process.stdout.write(`not taken over: ${left.join(', ')}\n`)
+    if (to.json === true) {
+      print(JSON.stringify({ queue: to.queue, imported, left, stopped: stoppedBy !== undefined }))
+    } else {
+      print(`${to.verb} ${imported} messages into '${to.queue}'${stoppedBy === undefined ? '' : ', then stopped'}`)
+      if (left.length > 0) print(`not taken over: ${left.join(', ')}`)
+    }
   } finally {
     for (const signal of SIGNALS) process.off(signal, onSignal)
     await store.close()

@@ -11,6 +11,7 @@ interface BullmqFlags {
   readonly data?: string
   readonly queue?: string
   readonly append?: boolean
+  readonly json?: boolean
 }
 
 const EXAMPLES = `
@@ -33,6 +34,7 @@ export function importBullmqCommand(): Command {
     .option('--data <dir>', 'data folder, opened or joined (SPINDLE_DATA; default: ./data)')
     .option('--queue <name>', 'name of the queue here (default: as in BullMQ)')
     .option('--append', 'import into a queue that holds messages already')
+    .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
     .action((name: string, flags: BullmqFlags) => importBullmq(name, flags))
 }
@@ -47,7 +49,7 @@ async function importBullmq(name: string, flags: BullmqFlags): Promise<void> {
   ])
   const redis = await RedisClient.connect(url)
   try {
-    await importInto({ data: flags.data, queue, verb: 'copied' }, ({ store, signal, progress }) =>
+    await importInto({ ...flags, queue, verb: 'copied' }, ({ store, signal, progress }) =>
       importBullmqQueue({
         source: new BullmqSource({ redis, prefix: flags.prefix, queue: name }),
         port: store.port,

@@ -12,6 +12,7 @@ interface ImportFlags {
   readonly queue?: string
   readonly region?: string
   readonly move?: boolean
+  readonly json?: boolean
 }
 
 const EXAMPLES = `
@@ -36,6 +37,7 @@ export function importCommand(): Command {
     .option('--queue <name>', 'name of the queue here (default: as at the source)')
     .option('--region <region>', 'region of the source (default: as its URL says, else AWS_REGION, else us-east-1)')
     .option('--move', 'delete each message at the source once it is durable here')
+    .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
     .action((queueUrl: string, flags: ImportFlags) => importSqs(queueUrl, flags))
   return new Command('import')
@@ -53,7 +55,7 @@ async function importSqs(queueUrl: string, flags: ImportFlags): Promise<void> {
   const credentials = credentialsFor(url)
   const region = flags.region ?? regionOf(url) ?? process.env['AWS_REGION'] ?? 'us-east-1'
   const how = flags.move === true ? { verb: 'moved', mode: 'move' as const } : { verb: 'copied', mode: 'copy' as const }
-  await importInto({ data: flags.data, queue, verb: how.verb }, async ({ store, signal, progress }) => {
+  await importInto({ ...flags, queue, verb: how.verb }, async ({ store, signal, progress }) => {
     // Not before it is needed: `--help` must load no front end.
     const [{ SqsSource }, { importSqsQueue }] = await Promise.all([
       import('../../server/import/sqs-source.ts'),

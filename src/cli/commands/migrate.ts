@@ -9,6 +9,7 @@ import { UsageError } from '../usage.ts'
 interface MigrateFlags {
   readonly engine?: string
   readonly schema?: string
+  readonly json?: boolean
 }
 
 const EXPLAINED = `
@@ -25,11 +26,12 @@ export function migrateCommand(): Command {
     .description('Brings the schema of a PostgreSQL store to the version of this Spindle.')
     .option('--engine <url>', 'postgres://… (default: SPINDLE_ENGINE, then DATABASE_URL)')
     .option('--schema <name>', "the store's schema (default: that of the URL, else spindle)")
+    .option('--json', 'print JSON')
     .addHelpText('after', EXPLAINED)
     .action(migrate)
 }
 
-async function migrate({ engine, schema }: MigrateFlags): Promise<void> {
+async function migrate({ engine, schema, json }: MigrateFlags): Promise<void> {
   const url = [engine, process.env['SPINDLE_ENGINE'], process.env['DATABASE_URL']].find((given) =>
     given?.includes('://'),
   )
@@ -40,5 +42,7 @@ async function migrate({ engine, schema }: MigrateFlags): Promise<void> {
     random: systemRandom,
     ...(schema === undefined ? {} : { schema }),
   })
-  print(from === to ? `the schema has version ${to} already` : `the schema was brought from version ${from} to ${to}`)
+  const told =
+    from === to ? `the schema has version ${to} already` : `the schema was brought from version ${from} to ${to}`
+  print(json === true ? JSON.stringify({ from, to }) : told)
 }
