@@ -82,6 +82,18 @@ describe('a connection that breaks the protocol', () => {
       /505 UNEXPECTED_FRAME - expected content header for class 60, got non content header frame instead/,
     ],
     [
+      'a body longer than its header said',
+      (c) => {
+        c.send(1, 'basic.publish', { ticket: 0, exchange: '', routingKey: 'q', mandatory: false, immediate: false })
+        const header = Buffer.alloc(14)
+        header.writeUInt16BE(60, 0)
+        header.writeUInt32BE(3, 8)
+        c.frame(2, 1, header)
+        c.frame(3, 1, Buffer.from('abcd'))
+      },
+      /50[125] /,
+    ],
+    [
       'a table deeper than 32',
       (c) => c.send(1, 'queue.declare', { ...declare('q'), arguments: deep(40) }),
       /502 SYNTAX_ERROR/,
@@ -152,6 +164,18 @@ describe('a connection that breaks the protocol', () => {
     client.bytes(PROTOCOL_HEADER)
     await client.hear('connection.start')
     client.send(0, 'connection.open', { virtualHost: '/', reserved1: '', reserved2: false })
+    await client.hear('closed')
+  })
+
+  it('by a frame over the limit before it is logged in is closed, and nothing of it is gathered', async () => {
+    const { port } = await servedAmqp()
+    const client = new WireClient(port)
+    client.bytes(PROTOCOL_HEADER)
+    await client.hear('connection.start')
+    const announced = Buffer.alloc(7)
+    announced.writeUInt8(1, 0)
+    announced.writeUInt32BE(0x7fff_ffff, 3)
+    client.bytes(announced)
     await client.hear('closed')
   })
 
