@@ -1,4 +1,7 @@
-/** `npm run bench:metrics`: a scrape of a server with many queues. Exits 1 when it takes 200 ms or more. */
+/** `npm run bench:metrics`: a scrape of a server with many queues, the first one included. Exits 1 when one takes 200 ms or more. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import process from 'node:process'
 import { testServer } from '../src/testing/index.ts'
 
@@ -6,7 +9,8 @@ const QUEUES = 10_000
 const SCRAPES = 15
 const LIMIT_MS = 200
 
-const server = await testServer()
+const folder = await mkdtemp(join(tmpdir(), 'spindle-metrics-'))
+const server = await testServer({ data: folder })
 const { port } = server
 const message = { content: { head: new Uint8Array(0), body: new Uint8Array(100) } }
 for (let made = 0; made < QUEUES; made += 500) {
@@ -23,10 +27,12 @@ for (let scrape = 0; scrape < SCRAPES; scrape++) {
   tookMs.push(performance.now() - startedMs)
 }
 await server.close()
+await rm(folder, { recursive: true })
+const [first = Number.POSITIVE_INFINITY] = tookMs
 tookMs.sort((a, b) => a - b)
 const worst = tookMs.at(-1) ?? Number.POSITIVE_INFINITY
 const median = tookMs[Math.floor(SCRAPES / 2)] ?? Number.POSITIVE_INFINITY
 console.log(
-  `${QUEUES} queues, ${SCRAPES} scrapes of ${(bytes / 1e6).toFixed(1)} MB: median ${median.toFixed(0)} ms, worst ${worst.toFixed(0)} ms (limit ${LIMIT_MS} ms)`,
+  `${QUEUES} queues, ${SCRAPES} scrapes of ${(bytes / 1e6).toFixed(1)} MB: the first ${first.toFixed(0)} ms, median ${median.toFixed(0)} ms, worst ${worst.toFixed(0)} ms (limit ${LIMIT_MS} ms)`,
 )
 process.exitCode = worst < LIMIT_MS ? 0 : 1

@@ -297,9 +297,13 @@ export class Broker implements Port {
 
   async measure(queues?: readonly string[]): Promise<MeasuredQueue[]> {
     const measures = await this.#engine.measure(queues)
+    // Added to the engine's own answer: with ten thousand queues a copy of each would be what a look costs.
     return measures.map((measure) => {
       const { queue } = measure
-      return { ...measure, runP99Ms: this.#runTimes.p99Ms(queue), redelivered: this.#redeliveries.of(queue) }
+      return Object.assign(measure, {
+        runP99Ms: this.#runTimes.p99Ms(queue),
+        redelivered: this.#redeliveries.of(queue),
+      })
     })
   }
 

@@ -42,26 +42,24 @@ export function prometheusText(measures: readonly MeasuredQueue[], parts: Metric
 }
 
 function sums(page: Page, measures: readonly MeasuredQueue[], nowMs: number): void {
-  const states = Object.fromEntries(STATES.map((state) => [state, 0])) as { [state in (typeof STATES)[number]]: number }
-  const counts = COUNTERS.map(() => 0)
-  let bytes = 0
-  let oldest = 0
-  for (const measure of measures) {
-    for (const state of STATES) states[state] += measure[state]
-    COUNTERS.forEach(([, , of], at) => {
-      counts[at] = (counts[at] as number) + of(measure)
-    })
-    bytes += measure.bytes
-    oldest = Math.max(oldest, ageSeconds(measure, nowMs))
-  }
+  const sum = (of: (measure: MeasuredQueue) => number): number => measures.reduce((all, one) => all + of(one), 0)
+  const oldest = measures.reduce((most, measure) => Math.max(most, ageSeconds(measure, nowMs)), 0)
   page.family('spindle_messages', 'gauge', 'Messages in all queues, by state.')
-  for (const state of STATES) page.sample(`{state="${state}"}`, states[state])
-  page.gauge('spindle_message_bytes', 'Bytes of heads and bodies in all queues.', bytes)
+  for (const state of STATES)
+    page.sample(
+      `{state="${state}"}`,
+      sum((measure) => measure[state]),
+    )
+  page.gauge(
+    'spindle_message_bytes',
+    'Bytes of heads and bodies in all queues.',
+    sum(({ bytes }) => bytes),
+  )
   page.gauge('spindle_oldest_ready_age_seconds', 'Age of the oldest first ready message of any queue.', oldest)
-  COUNTERS.forEach(([name, help], at) => {
+  for (const [name, help, of] of COUNTERS) {
     page.family(`spindle_${name}`, 'counter', `${help}, in all queues, since the store was opened.`)
-    page.sample('', counts[at] as number)
-  })
+    page.sample('', sum(of))
+  }
   page.gauge('spindle_queues', 'Queues there are.', measures.length)
   const untold = Math.max(0, measures.length - QUEUES_MAX)
   page.gauge(

@@ -27,9 +27,15 @@ export async function statsOf(
 
 /** In the order of names; when there are more than `max`, those that hold most. */
 export function fullest(measures: readonly MeasuredQueue[], max: number): readonly MeasuredQueue[] {
-  const held = ({ delayed, ready, leased, dead }: MeasuredQueue): number => delayed + ready + leased + dead
-  const chosen = measures.length <= max ? [...measures] : [...measures].sort((a, b) => held(b) - held(a)).slice(0, max)
-  return chosen.sort((a, b) => (a.queue < b.queue ? -1 : 1))
+  return (measures.length <= max ? [...measures] : most(measures, max)).sort((a, b) => (a.queue < b.queue ? -1 : 1))
+}
+
+function most(measures: readonly MeasuredQueue[], max: number): MeasuredQueue[] {
+  const held = Float64Array.from(measures, ({ delayed, ready, leased, dead }) => delayed + ready + leased + dead)
+  const least = Float64Array.from(held).sort()[held.length - max] ?? 0
+  const above = measures.filter((_, at) => (held[at] ?? 0) > least)
+  const level = measures.filter((_, at) => held[at] === least)
+  return [...above, ...level.slice(0, max - above.length)]
 }
 
 function withoutPolicy(measure: MeasuredQueue): Stats['queues'][number] {
