@@ -2,11 +2,12 @@
 
 import { readScalings } from '../autoscale/scaling-log.ts'
 import type { TaskDesk } from '../frontends/admin/admin-parts.ts'
-import type { ScheduleInfo } from '../frontends/admin/api.ts'
+import type { ScheduleInfo, TaskInfo } from '../frontends/admin/api.ts'
 import { SpindleError } from '../model/errors.ts'
 import type { Spindle } from '../spindle.ts'
 import { flowDetail, listFlows } from '../tasks/flows/flow-views.ts'
 import type { ScheduleView, WhenView } from '../tasks/schedules/types.ts'
+import type { TaskStatus } from '../tasks/types.ts'
 
 export function taskDesk(store: Spindle): TaskDesk {
   const { port } = store
@@ -31,8 +32,26 @@ export function taskDesk(store: Spindle): TaskDesk {
     flows: (page) => listFlows(port, page),
     flow: (id) => flowDetail(port, id),
     steerFlow: (id, act) => store.flow(id)[act](),
+    task: async (id) => taskInfo(await store.job(id).status()),
     scalings: (limit) => readScalings(port, limit),
   }
+}
+
+function taskInfo(status: TaskStatus<unknown>): TaskInfo {
+  const { state, timings, log = [] } = status
+  return {
+    state,
+    progress: state === 'running' ? (status.progress ?? null) : null,
+    data: state === 'running' ? inJson(status.data) : null,
+    result: state === 'succeeded' ? inJson(status.result) : null,
+    waitMs: timings.waitMs ?? null,
+    runMs: timings.runMs ?? null,
+    log,
+  }
+}
+
+function inJson(value: unknown): string | null {
+  return value === undefined ? null : JSON.stringify(value, null, 2)
 }
 
 function scheduleInfo({ name, queue, task, when, paused, nextRunsMs, lastRunMs, fired }: ScheduleView): ScheduleInfo {

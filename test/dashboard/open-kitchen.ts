@@ -19,7 +19,7 @@ export async function openKitchen(): Promise<Kitchen> {
   const folder = await mkdtemp(join(tmpdir(), 'spindle-kitchen-'))
   const server = await testServer({ data: folder })
   const worker = await open(`file:${folder}`)
-  const { flow } = await fillTasks(worker)
+  const { flow, delivered, cooking } = await fillTasks(worker)
   await fillKitchen(server.port)
   await fetch(`${server.url}/api/v1/queues/search-index`, { method: 'PUT' })
   const dead = await server.port.browse({ queue: 'payments', states: ['dead'], limit: 1 })
@@ -31,6 +31,8 @@ export async function openKitchen(): Promise<Kitchen> {
       queues: 'queues',
       queue: 'queues/orders',
       message: `queues/payments?state=dead&message=${dead.messages[0]?.id}`,
+      task: `queues/kitchen-work?state=done&message=${delivered}`,
+      running: `queues/kitchen-work?state=leased&message=${cooking}`,
       dead: 'dead',
       flows: 'flows',
       flow: `flows/${flow}`,

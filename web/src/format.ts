@@ -42,6 +42,11 @@ export function exactTime(atMs: number): string {
   return new Date(atMs).toISOString().replace('T', ' ').replace('Z', ' UTC')
 }
 
+/** Of this day, to the millisecond. */
+export function clockTime(atMs: number): string {
+  return new Date(atMs).toISOString().slice(11, 23)
+}
+
 export function plural(value: number, one: string, many = `${one}s`): string {
   return `${exactly(value)} ${value === 1 ? one : many}`
 }

@@ -3,7 +3,16 @@ import type { Audit } from '../../broker/audit.ts'
 import type { Port } from '../../broker/port.ts'
 import type { Users } from '../../broker/users.ts'
 import type { Clock } from '../../runtime/clock.ts'
-import type { ConnectionInfo, FlowDetail, FlowInfo, Page, ProcessFigures, ScalingInfo, ScheduleInfo } from './api.ts'
+import type {
+  ConnectionInfo,
+  FlowDetail,
+  FlowInfo,
+  Page,
+  ProcessFigures,
+  ScalingInfo,
+  ScheduleInfo,
+  TaskInfo,
+} from './api.ts'
 
 export interface AdminParts {
   readonly port: Port
@@ -27,6 +36,8 @@ export interface TaskDesk {
   flow(id: string): Promise<FlowDetail | undefined>
   /** false: there was nothing to do. Rejects `not-found`. */
   steerFlow(id: string, act: 'cancel' | 'retry' | 'remove'): Promise<boolean>
+  /** Rejects `not-found`. */
+  task(id: string): Promise<TaskInfo>
   /** The latest first. */
   scalings(limit: number): Promise<readonly ScalingInfo[]>
 }

@@ -373,6 +373,22 @@ export interface FlowDetail extends FlowInfo {
   readonly root: FlowPart | null
 }
 
+/** What a message is as a task. */
+export interface TaskInfo {
+  readonly state: 'queued' | 'delayed' | 'running' | 'retrying' | 'succeeded' | 'failed' | 'cancelled' | 'discarded'
+  /** 0 to 1; null: it told none, or does not run. */
+  readonly progress: number | null
+  /** JSON of what it told beside its progress. */
+  readonly data: string | null
+  /** JSON; null: it has none. */
+  readonly result: string | null
+  readonly waitMs: number | null
+  /** Of the latest attempt. */
+  readonly runMs: number | null
+  /** What its handlers logged, the oldest first. */
+  readonly log: readonly { readonly atMs: number; readonly attempt: number; readonly message: string }[]
+}
+
 /** One decision of an autoscaler. */
 export interface ScalingInfo {
   readonly atMs: number

@@ -9,6 +9,7 @@ import { useWriting } from '../session.ts'
 import { Badge, Empty, Fault, Field, Time, type Tone } from './basics.tsx'
 import { BodyView } from './body-view.tsx'
 import type { BulkWish } from './bulk-dialog.tsx'
+import { TaskPart } from './task-part.tsx'
 
 export interface ErrorWords {
   readonly name: string | null
@@ -68,6 +69,7 @@ export function MessageDrawer({
         <>
           <Facts message={message} />
           <Problem message={message} />
+          {message.type !== null && <TaskPart id={id} />}
           {editing ? (
             <EditForm
               message={message}

@@ -1,6 +1,7 @@
 /** Schedules, workflows and autoscalers. */
 import { oneOf, wholeNumber } from '../../../model/checks.ts'
 import { SpindleError } from '../../../model/errors.ts'
+import type { MessageId } from '../../../model/message.ts'
 import type { TaskDesk } from '../admin-parts.ts'
 import { queryNumber } from '../orders.ts'
 import { type AdminCall, NO_CONTENT, ok, type Route, type RouteParts } from '../route.ts'
@@ -83,6 +84,17 @@ export const taskRoutes: readonly Route[] = [
       need('admin', '*')
       if (await deskOf(parts).steerFlow(name('flow'), 'remove')) return NO_CONTENT
       throw new SpindleError('not-found', `remove workflow ${name('flow')} (it runs, or is gone)`)
+    },
+  },
+  {
+    method: 'GET',
+    path: '/messages/:id/task',
+    async answer({ name, may }, parts) {
+      const id = name('id')
+      const found = await parts.port.find(id as MessageId)
+      // As with messages: whoever may not read the queue is not told that it exists.
+      if (found === undefined || !may('read', found.queue)) throw new SpindleError('not-found', `find task '${id}'`)
+      return ok(await deskOf(parts).task(id))
     },
   },
   {
