@@ -19,12 +19,18 @@ const READY_MS = 30_000
 /** Of /proc/PID/stat, in which the kernel counts for every program. */
 const TICK_MS = 10
 
-/** `spindle serve` on a data folder, durable as it is by default. */
-export async function startSpindle(folder: string): Promise<RunningServer> {
-  const args = ['dist/cli/main.js', 'serve', '--data', folder, '--port', '0', '--amqp-port', 'off']
+/** `spindle serve` on a data folder, durable as it is by default. `amqp`: with that door, too. */
+export async function startSpindle(
+  folder: string,
+  { amqp = false } = {},
+): Promise<RunningServer & { amqpUrl: string }> {
+  const args = ['dist/cli/main.js', 'serve', '--data', folder, '--port', '0', '--amqp-port', amqp ? '0' : 'off']
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  const endpoint = await said(child, /(http:\/\/127\.0\.0\.1:\d+)/)
-  return running('Spindle', child, endpoint)
+  const [endpoint, amqpUrl] = await Promise.all([
+    said(child, /(http:\/\/127\.0\.0\.1:\d+)/),
+    amqp ? said(child, /(amqp:\/\/127\.0\.0\.1:\d+)/) : '',
+  ])
+  return { ...running('Spindle', child, endpoint), amqpUrl }
 }
 
 /** fauxqs, in memory. */
