@@ -5,7 +5,6 @@
  * `PATTERN`: only scenarios whose name it fits; a figure is judged when all of its scenarios ran. `--peers`: where they are installed, and
  * stay for the next run; else a temporary folder.
  */
-import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
@@ -116,7 +115,6 @@ async function main(): Promise<boolean> {
     const verdicts = judge(found)
     for (const { what, measured, figure, met } of verdicts)
       console.log(`${met ? 'met   ' : 'MISSED'} ${what}: ${measured} (${figure})`)
-    rmSync(join(folder, 'peers'), { recursive: true, force: true })
     return verdicts.every(({ met }) => met)
   })
 }

@@ -69,7 +69,21 @@ describe('words between brokers', () => {
     expect(told).toBe(1)
   })
 
-  it('follow on for as long as it takes, and whoever joins later', async () => {
+  it('tell a broker that joins what was followed before', async () => {
+    const { all, settle } = brokers(2)
+    const [one, two] = all as [Words, Words]
+    two.others = 0
+    let told = 0
+    two.follow(id('m'), () => told++)
+    await settle(100)
+    two.others = 1
+    await settle(100)
+    one.changed(id('m'))
+    await settle(100)
+    expect(told).toBe(1)
+  })
+
+  it('follow on for as long as it takes', async () => {
     const { all, settle } = brokers(2)
     const [one, two] = all as [Words, Words]
     let told = 0

@@ -57,8 +57,9 @@ export class Words {
 
   /** Other brokers that live. Without any nothing is sent or remembered. */
   set others(count: number) {
-    if (count > this.#others) this.#repeat()
+    const before = this.#others
     this.#others = count
+    if (count > before) this.#repeat()
   }
 
   hear(hearer: Hearer): () => void {
