@@ -4,18 +4,26 @@
  */
 
 import { spawnSync } from 'node:child_process'
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import pg from 'pg'
 import { identity, PostgresServer } from './server.ts'
 
 /** Of this run of the primary, and no part of its data. */
-const LEFT_OUT = new Set(['postmaster.pid', 'postmaster.opts', 'pg_replslot', 'pg_stat_tmp'])
+const LEFT_OUT = ['postmaster.pid', 'postmaster.opts', 'pg_replslot', 'pg_stat_tmp']
 
 export interface Standby {
   readonly server: PostgresServer
   dispose(): Promise<void>
+}
+
+/** Files come and go under load; what is missing in the copy is in the log that it replays. */
+function copied(from: string, to: string): void {
+  const { stderr } = spawnSync('cp', ['-a', from, to], { encoding: 'utf8' })
+  const others = stderr.split('\n').filter((line) => line !== '' && !line.includes('No such file or directory'))
+  if (others.length > 0) throw new Error(`the cluster cannot be copied: ${others[0]}`)
+  for (const own of LEFT_OUT) rmSync(join(to, own), { recursive: true, force: true })
 }
 
 /** Ready when the primary sends it what it commits, and waits for it: what is acknowledged from then on is on both. */
@@ -26,11 +34,7 @@ export async function standbyOf(primary: PostgresServer): Promise<Standby> {
   const session = new pg.Client({ connectionString: primary.url() })
   await session.connect()
   await session.query("select pg_backup_start('standby', true)")
-  cpSync(primary.dataFolder, dataFolder, {
-    recursive: true,
-    verbatimSymlinks: true,
-    filter: (path) => !LEFT_OUT.has(basename(path)),
-  })
+  copied(primary.dataFolder, dataFolder)
   for (const empty of ['pg_replslot', 'pg_stat_tmp']) mkdirSync(join(dataFolder, empty), { recursive: true })
   const { rows } = await session.query<{ labelfile: string }>('select labelfile from pg_backup_stop(false)')
   await session.end()
