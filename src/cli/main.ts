@@ -92,15 +92,21 @@ function exitCodeOf(fault: unknown): number {
   return fault.exitCode === 0 ? 0 : USAGE
 }
 
-/** What a person can act on: of our own faults the sentence, of a bug the stack. */
+/** What a person can act on: of our own faults and of the system's the sentence, of a bug the stack. */
 function messageOf(fault: unknown): string {
   if (
     fault instanceof UsageError ||
     fault instanceof SpindleError ||
     fault instanceof AdminRefusal ||
-    fault instanceof ModuleBroken
+    fault instanceof ModuleBroken ||
+    isSystemError(fault)
   ) {
     return `spindle: ${fault.message}`
   }
   return `spindle: ${fault instanceof Error ? (fault.stack ?? fault.message) : String(fault)}`
+}
+
+/** Of a call of the system: the folder is a file, may not be written, or is not there. */
+function isSystemError(fault: unknown): fault is Error {
+  return fault instanceof Error && 'syscall' in fault && 'errno' in fault
 }

@@ -219,6 +219,14 @@ describe('spindle serve', () => {
     taker.close()
   })
 
+  it('fails with 1 and a sentence when the folder is none', async () => {
+    await writeFile(join(folder, 'data'), 'a file')
+    const command = serve()
+    expect(await command.exited).toBe(1)
+    expect(command.errors()).toMatch(/^spindle: EEXIST: file already exists, mkdir '.*data'\n$/m)
+    expect(command.errors()).not.toMatch(/\n {4}at /)
+  })
+
   it('refuses a network address without users and TLS, and says so in red where it is told to go on', async () => {
     const refused = serve(['--host', '0.0.0.0'])
     expect(await refused.exited).toBe(1)
