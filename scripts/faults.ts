@@ -8,16 +8,20 @@ import { parseArgs } from 'node:util'
 import { describeRun } from '../bench/machine.ts'
 import type { RealFault } from '../test/faults/real/fault.ts'
 import { brokers, postgres, promotion } from '../test/faults/real/fleet.ts'
+import { clock, damage, simulation } from '../test/faults/real/in-memory.ts'
 import { eio, kill, points } from '../test/faults/real/kills.ts'
 import { backlog, descriptors, poison, soak, sockets } from '../test/faults/real/load.ts'
 import { fullDisk, power } from '../test/faults/real/power.ts'
 
 const faults: readonly RealFault[] = [
+  simulation,
   kill,
   points,
   eio,
   power,
   fullDisk,
+  damage,
+  clock,
   poison,
   backlog,
   sockets,

@@ -6,9 +6,9 @@ import type { Random } from '../../src/runtime/random.ts'
 import { task } from '../../src/tasks/define.ts'
 import type { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { AmqpClient, type AmqpDelivery } from './amqp-client.ts'
+import { AwsClient } from './aws-client.ts'
 import type { Incarnation } from './incarnation.ts'
 import type { Ledger } from './ledger.ts'
-import { SqsClient } from './sqs-client.ts'
 
 export interface Stage {
   readonly clock: VirtualClock
@@ -16,6 +16,8 @@ export interface Stage {
   readonly random: Random
   /** The life that runs now, once one does; undefined: it is over. */
   life(): Promise<Incarnation | undefined>
+  /** A turn of the event loop, in which a fault may come. */
+  turn(): Promise<void>
   /** A moment of virtual time, or until the life ends. */
   pause(ms: number): Promise<void>
 }
@@ -23,7 +25,7 @@ export interface Stage {
 export type Actor = (stage: Stage, name: string) => Promise<void>
 
 const LEASE_MS = 30_000
-export const QUEUES = ['sim-embedded', 'sim-sqs', 'sim-sqs.fifo', 'sim-amqp'] as const
+export const QUEUES = ['sim-embedded', 'sim-sqs', 'sim-sqs.fifo', 'sim-sns', 'sim-amqp'] as const
 
 const below = (random: Random, limit: number): number => Math.floor(random.float() * limit)
 const keyOf = (body: string): string => body.slice(0, body.indexOf('|'))
@@ -70,18 +72,18 @@ export const embedded: Actor = async (stage, name) => {
   }
 }
 
-/** A standard queue or a FIFO one over HTTP. */
+/** A standard queue or a FIFO one over HTTP; one that a topic fills is only received from. */
 export const sqs =
-  (queue: 'sim-sqs' | 'sim-sqs.fifo'): Actor =>
+  (queue: 'sim-sqs' | 'sim-sqs.fifo' | 'sim-sns'): Actor =>
   async (stage, name) => {
     const { ledger, random, clock } = stage
     const fifo = queue.endsWith('.fifo')
     const QueueUrl = `http://sqs.us-east-1.localhost/000000000000/${queue}`
     let serial = 0
     for (let life = await stage.life(); life !== undefined; life = await stage.life()) {
-      const client = new SqsClient(life)
+      const client = new AwsClient(life)
       while (client.open && random.float() > 0.003) {
-        if (random.float() < 0.5 && !ledger.isFull(queue)) {
+        if (queue !== 'sim-sns' && random.float() < 0.5 && !ledger.isFull(queue)) {
           const sends = Array.from({ length: 1 + below(random, 10) }, (_, index) => {
             const body = bodyOf(random, ledger.newKey(fifo ? 'f' : 's'))
             return { Id: String(index), MessageBody: body, fact: ledger.sending(queue, keyOf(body), body) }
@@ -134,6 +136,36 @@ export const sqs =
     }
   }
 
+/** Publishes to a topic with one subscription, the raw messages into a queue. */
+export const snsPublisher: Actor = async (stage) => {
+  const { ledger, random } = stage
+  for (let life = await stage.life(); life !== undefined; life = await stage.life()) {
+    const client = new AwsClient(life)
+    while (client.open && random.float() > 0.005) {
+      if (ledger.isFull('sim-sns')) {
+        await stage.pause(200)
+        continue
+      }
+      const sends = Array.from({ length: 1 + below(random, 10) }, () => {
+        const body = bodyOf(random, ledger.newKey('n'))
+        return { body, fact: ledger.sending('sim-sns', keyOf(body), body) }
+      })
+      const published = await client.publish(
+        'sim-sns',
+        sends.map(({ body }) => body),
+      )
+      if (published === 'lost') break
+      for (const at of published) {
+        const send = sends[at]
+        if (send !== undefined) ledger.stored(send.fact, true)
+      }
+      if (published.length === 0) await stage.pause(500)
+    }
+    client.drop()
+    await stage.pause(below(random, 1_000))
+  }
+}
+
 /** Publishes with confirms. */
 export const amqpPublisher: Actor = async (stage) => {
   const { ledger, random } = stage
@@ -153,6 +185,7 @@ export const amqpPublisher: Actor = async (stage) => {
     }
     client.onClosed = () => wake()
     while (client.open && random.float() > 0.005) {
+      await stage.turn()
       if (ledger.isFull('sim-amqp')) {
         await stage.pause(50)
         continue

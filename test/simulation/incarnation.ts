@@ -14,6 +14,7 @@ import { Connection } from '../../src/frontends/amqp/connection.ts'
 import { Hub } from '../../src/frontends/amqp/hub.ts'
 import { Registry } from '../../src/frontends/amqp/registry.ts'
 import { awsFrontend } from '../../src/frontends/aws/aws-frontend.ts'
+import { snsService } from '../../src/frontends/sns/sns-service.ts'
 import { openSqs } from '../../src/frontends/sqs/sqs-service.ts'
 import { defaultLimits } from '../../src/model/limits.ts'
 import type { Clock, Timer } from '../../src/runtime/clock.ts'
@@ -74,13 +75,14 @@ export class Incarnation {
     const broker = new Broker({ engine, clock, log: silentLog, limits: defaultLimits })
     await broker.start()
     const common = { port: broker, clock, random, log: silentLog, limits: defaultLimits }
-    const sqs = await openSqs(common)
+    const home = { region: 'us-east-1', account: '000000000000' }
+    const services = [await openSqs(common), snsService({ ...common, home })] as const
     const users = await StoredUsers.open(common)
     const name = `life ${number}`
     const processes = { self: async () => name, isAlive: async (other: string) => other === name }
     const hub = new Hub({ ...common, users, processes, amqpLimits: defaultAmqpLimits, registry: new Registry() })
     await hub.start()
-    const http = createServer(awsFrontend({ services: [sqs], clock, random, log: silentLog }))
+    const http = createServer(awsFrontend({ services, clock, random, log: silentLog }))
     const life = new Incarnation({ engine, broker, tasks: createTasks(common), hub, http, users })
     life.#cuts.add(() => mortal.die())
     return life

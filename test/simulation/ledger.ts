@@ -2,7 +2,7 @@
  * What the clients know, kept outside of the broker, and the judges of what only shows while it runs: no message is with two holders
  * at once, and no member of a group overtakes another. Shares no code with any engine.
  */
-import { FaultLog, type SendFact } from '../faults/checkers.ts'
+import { type Fault, FaultLog, type SeenMessage, type SendFact } from '../faults/checkers.ts'
 
 const BACKLOG_MAX = 300
 
@@ -25,6 +25,12 @@ export class Ledger {
   readonly #gone = new Set<string>()
   readonly #settling = new Set<string>()
   #serial = 0
+  #fingerprint = 0
+
+  /** Of every send, delivery and end so far, in order. */
+  get fingerprint(): number {
+    return this.#fingerprint
+  }
 
   newKey(prefix: string): string {
     return `${prefix}${++this.#serial}`
@@ -36,7 +42,7 @@ export class Ledger {
   }
 
   sending(queue: string, key: string, body: string): SendFact {
-    this.operations++
+    this.#note(key)
     this.#backlog.set(queue, (this.#backlog.get(queue) ?? 0) + 1)
     return this.log.send({ key, queue, body, relaxed: false })
   }
@@ -47,15 +53,19 @@ export class Ledger {
 
   /** `key` was stored in `group`, after every other of it that was told here. */
   grouped(group: string, key: string): void {
-    this.#groups.set(group, [...(this.#groups.get(group) ?? []), key])
+    const members = this.#groups.get(group) ?? []
+    members.push(key)
+    this.#groups.set(group, members)
     this.#groupOf.set(key, group)
   }
 
   /** What one receive brought, asked for at `askedMs` and heard at `heardMs`; `leaseMs` infinity: with its connection. */
   delivered(keys: readonly string[], how: { by: string; askedMs: number; heardMs: number; leaseMs: number }): void {
     for (const [index, key] of keys.entries()) {
-      this.operations++
+      this.#note(key)
       this.log.deliveries.push({ key, at: this.log.next() })
+      if (!this.log.sends.has(key))
+        this.violations.push(`unexpected: ${key} came to ${how.by}, and was never sent, or gone before`)
       const hold = this.#holds.get(key)
       if (hold !== undefined && how.heardMs < hold.untilMs)
         this.violations.push(
@@ -75,7 +85,7 @@ export class Ledger {
 
   /** From here on somebody else may get it, or it is gone. */
   settling(queue: string, key: string, how: 'ack' | 'release'): (ok: boolean) => void {
-    this.operations++
+    this.#note(key)
     this.#holds.delete(key)
     if (how === 'ack') {
       if (!this.#settling.has(key)) this.#backlog.set(queue, (this.#backlog.get(queue) ?? 0) - 1)
@@ -93,8 +103,32 @@ export class Ledger {
     for (const [key, hold] of this.#holds) if (hold.by === by) this.#holds.delete(key)
   }
 
-  /** Leases that were not synced may be forgotten, and those of a dead process end. */
-  forgetHolds(): void {
+  /**
+   * A life has ended, and `stored` is what it left; it was judged. Of the rest nothing needs to be kept: where that comes back, nobody sent
+   * it. Leases of a dead process end, and a power cut may forget those that were not synced.
+   */
+  lifeEnded(stored: readonly SeenMessage[], fault: Fault): void {
+    const keys = new Set(stored.map(({ key }) => key))
+    const { log } = this
+    for (const key of log.sends.keys()) if (!keys.has(key)) log.sends.delete(key)
+    log.ends.length = 0
+    const deliveries = fault === 'kill' ? log.deliveries.filter(({ key }) => keys.has(key)) : []
+    log.deliveries.splice(0, log.deliveries.length, ...deliveries)
     this.#holds.clear()
+    this.#gone.clear()
+    for (const key of this.#settling) if (!keys.has(key)) this.#settling.delete(key)
+    for (const [group, members] of this.#groups)
+      this.#groups.set(
+        group,
+        members.filter((key) => keys.has(key)),
+      )
+    for (const key of this.#groupOf.keys()) if (!keys.has(key)) this.#groupOf.delete(key)
+    this.#backlog.clear()
+    for (const { queue } of stored) this.#backlog.set(queue, (this.#backlog.get(queue) ?? 0) + 1)
+  }
+
+  #note(key: string): void {
+    this.operations++
+    for (let at = 0; at < key.length; at++) this.#fingerprint = (this.#fingerprint * 31 + key.charCodeAt(at)) | 0
   }
 }

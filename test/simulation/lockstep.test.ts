@@ -10,8 +10,8 @@ import { FaultDisk } from '../../src/testing/fault-disk.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { longRun } from '../faults/store.ts'
 import { AmqpClient } from './amqp-client.ts'
+import { AwsClient } from './aws-client.ts'
 import { Incarnation } from './incarnation.ts'
-import { SqsClient } from './sqs-client.ts'
 
 const LEASE_MS = 20_000
 const QueueUrl = 'http://sqs.us-east-1.localhost/000000000000/both'
@@ -21,7 +21,7 @@ type Call = (side: Side) => Promise<unknown>
 /** One of the two brokers with its clients, who remember receipts in the order of their deliveries. */
 class Side {
   life!: Incarnation
-  sqs!: SqsClient
+  sqs!: AwsClient
   amqp!: AmqpClient
   readonly handles: string[] = []
   readonly held: Awaited<ReturnType<PortQueue<string>['receive']>> = []
@@ -37,7 +37,7 @@ class Side {
 
   async start(): Promise<void> {
     this.life = await Incarnation.start({ disk: this.#store, clock: this.#clock, number: ++this.#lives, seed: 1 })
-    this.sqs = new SqsClient(this.life)
+    this.sqs = new AwsClient(this.life)
     const client = await AmqpClient.connect(this.life)
     if (client === undefined) throw new Error('no AMQP connection')
     this.amqp = client

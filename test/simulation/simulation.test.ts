@@ -1,5 +1,5 @@
 /**
- * The whole broker under faults. By default some 70,000 operations over fixed seeds and one that the run draws; SPINDLE_TEST_LONG=1: 10 M.
+ * The whole broker under faults. By default some 75,000 operations over fixed seeds and one that the run draws; SPINDLE_TEST_LONG=1: 10 M.
  * A failure prints its plan, made as small as it gets: put it into test/scenarios/plans.json.
  */
 import process from 'node:process'

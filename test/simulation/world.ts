@@ -8,7 +8,18 @@ import { seededRandom } from '../../src/runtime/random.ts'
 import { FaultDisk } from '../../src/testing/fault-disk.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { type Fault, judge, type Seen, type SeenMessage } from '../faults/checkers.ts'
-import { type Actor, amqpConsumer, amqpPublisher, embedded, QUEUES, type Stage, sqs, TaskActors } from './actors.ts'
+import {
+  type Actor,
+  amqpConsumer,
+  amqpPublisher,
+  embedded,
+  QUEUES,
+  type Stage,
+  snsPublisher,
+  sqs,
+  TaskActors,
+} from './actors.ts'
+import { AwsClient } from './aws-client.ts'
 import { Incarnation } from './incarnation.ts'
 import { Ledger } from './ledger.ts'
 
@@ -22,7 +33,7 @@ export const faultKinds = [
   'close',
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
-export const actorKinds = ['embedded', 'sqs', 'fifo', 'amqp', 'tasks'] as const
+export const actorKinds = ['embedded', 'sqs', 'fifo', 'sns', 'amqp', 'tasks'] as const
 export type ActorKind = (typeof actorKinds)[number]
 
 export interface Plan {
@@ -47,7 +58,13 @@ export interface Outcome {
 
 const STATES = ['delayed', 'ready', 'leased', 'done', 'dead'] as const
 /** Turns of the event loop between two looks of the driver. */
-const TURNS = 6
+const TURNS = 2
+/** Of virtual time between two looks for faults, ms. */
+const STEP_MS = 100
+/** Operations between two faults, on average. */
+const FAULT_EVERY = 150
+/** The wall clock is at most so far off, ms: what lives for days must not end of it. */
+const OFF_MAX_MS = 86_400_000
 const FULL_DISK_MS = 10_000
 /** Virtual time in which everything that waits must have come out at the end, ms. */
 const PATIENCE_MS = 1_800_000
@@ -67,6 +84,8 @@ class World {
   #disk = new FaultDisk()
   #life: Incarnation | undefined
   #lives = 0
+  #nextFault = 0
+  #offMs = 0
   #over = false
   /** A fault that has struck, and whose ruins nobody has looked at yet. */
   #struck: { readonly life: Incarnation; readonly fault: Fault } | undefined
@@ -90,10 +109,7 @@ class World {
     while (this.#ledger.operations < this.#plan.operations && this.#problems.length === 0 && failed === undefined) {
       await turns(TURNS)
       const dice = this.#random.float()
-      if (dice < 0.15) await this.#clock.advance(this.#below(3_000))
-      else if (dice < 0.156) await this.#clock.advance(this.#below(60_000))
-      if (this.#struck !== undefined) await this.#end(this.#struck.life, this.#struck.fault)
-      if (this.#plan.faults.length > 0 && this.#random.float() < 0.05) await this.#fault()
+      await this.#pass(dice < 0.15 ? this.#below(3_000) : dice < 0.156 ? this.#below(60_000) : 0)
       if (this.#random.float() < 0.02) await this.#reviveIfPoisoned()
       if (this.#ledger.violations.length > 0) this.#problems.push(...this.#ledger.violations.slice(0, 5))
     }
@@ -103,8 +119,18 @@ class World {
     for (const wake of this.#waiting.splice(0)) wake(undefined)
     this.#life?.kill()
     const { operations, log } = this.#ledger
-    const fingerprint = `${QUEUES.map((q) => [...log.sends.values()].filter((s) => s.queue === q).length)} ${log.now} ${log.sends.size} ${log.ends.length} ${log.deliveries.length} ${this.#tasks.ran.size} ${this.#lives}`
+    const fingerprint = `${this.#ledger.fingerprint} ${log.now} ${operations} ${this.#tasks.ran.size} ${this.#lives}`
     return { problems: this.#problems, operations, lives: this.#lives, faults: this.#counts, fingerprint }
+  }
+
+  /** Time passes and faults come: in small steps, since clients do much in each. */
+  async #pass(ms: number): Promise<void> {
+    for (let left = ms; ; left -= STEP_MS) {
+      if (left > 0) await this.#clock.advance(Math.min(left, STEP_MS))
+      if (this.#struck !== undefined) await this.#end(this.#struck.life, this.#struck.fault)
+      if (this.#plan.faults.length > 0 && this.#ledger.operations >= this.#nextFault) await this.#fault()
+      if (left <= STEP_MS || this.#problems.length > 0) return
+    }
   }
 
   #actors(): Promise<void>[] {
@@ -113,6 +139,7 @@ class World {
       embedded: [embedded, embedded, embedded],
       sqs: [sqs('sim-sqs'), sqs('sim-sqs')],
       fifo: [sqs('sim-sqs.fifo'), sqs('sim-sqs.fifo')],
+      sns: [snsPublisher, sqs('sim-sns'), sqs('sim-sns')],
       amqp: [amqpPublisher, amqpConsumer, amqpConsumer],
       tasks: [tasks.enqueuer, tasks.worker],
     }
@@ -124,7 +151,11 @@ class World {
           clock: this.#clock,
           ledger: this.#ledger,
           random,
-          life: () => this.#nextLife(),
+          life: async () => {
+            await turns(1)
+            return this.#nextLife()
+          },
+          turn: () => turns(1),
           pause: (ms) => new Promise((resolve) => void this.#clock.setTimer(ms, resolve)),
         }
         return actor(stage, name)
@@ -143,7 +174,7 @@ class World {
     if (this.#lives === 1) {
       const { broker } = life
       await this.#inTime(broker.declareQueue('sim-embedded', { attemptsMax: null }))
-      await this.#inTime(declareSqs(life))
+      await this.#inTime(declareAws(life))
     }
     this.#life = life
     for (const wake of this.#waiting.splice(0)) wake(life)
@@ -183,6 +214,7 @@ class World {
     const kind = faults[this.#below(faults.length)] as FaultKind
     const life = this.#life
     if (life?.alive !== true || !this.#faultsAllowed) return
+    this.#nextFault = this.#ledger.operations + this.#below(2 * FAULT_EVERY)
     this.#counts[kind] = (this.#counts[kind] ?? 0) + 1
     this.#ledger.operations++
     switch (kind) {
@@ -206,9 +238,13 @@ class World {
       case 'dropped connections':
         life.dropConnections()
         return
-      case 'wall jump':
-        this.#clock.jumpWall(([3_600_000, -3_600_000, 86_400_000, -86_400_000] as const)[this.#below(4)] ?? 0)
+      case 'wall jump': {
+        const jumpMs = ([3_600_000, -3_600_000, 86_400_000, -86_400_000] as const)[this.#below(4)] ?? 0
+        const byMs = Math.abs(this.#offMs + jumpMs) > OFF_MAX_MS ? -this.#offMs : jumpMs
+        this.#offMs += byMs
+        this.#clock.jumpWall(byMs)
         return
+      }
       case 'close': {
         this.#life = undefined
         try {
@@ -218,7 +254,6 @@ class World {
         }
         life.kill()
         await this.#verify(this.#disk, 'kill')
-        this.#ledger.forgetHolds()
         return this.#begin()
       }
       default:
@@ -229,7 +264,7 @@ class World {
   /** It strikes in the middle of one of the next syncs, where the most is under way. */
   #arm(life: Incarnation, fault: Fault): void {
     const phase = (['before', 'during', 'after'] as const)[this.#below(3)]
-    let left = 1 + this.#below(20)
+    let left = 1 + this.#below(10)
     const disk = this.#disk
     const stop = disk.onSync((boundary) => {
       if (boundary.phase !== phase || --left > 0) return
@@ -250,7 +285,6 @@ class World {
     if (life.alive) this.#strike(life, fault)
     this.#life = undefined
     this.#struck = undefined
-    this.#ledger.forgetHolds()
     await this.#verify(this.#disk, fault)
     await this.#begin()
   }
@@ -277,6 +311,7 @@ class World {
     const seen = await this.#inTime(lookAt(look))
     look.kill()
     this.#problems.push(...judge(this.#ledger.log, seen, this.#ledger.log.now, fault).slice(0, 10))
+    this.#ledger.lifeEnded(seen.messages, fault)
   }
 
   /** No more faults: everything that was stored must come out, and every task end. */
@@ -315,14 +350,15 @@ function isOfDisk(fault: unknown): boolean {
   return false
 }
 
-async function declareSqs(life: Incarnation): Promise<void> {
-  const { SqsClient } = await import('./sqs-client.ts')
-  const client = new SqsClient(life)
-  for (const QueueName of ['sim-sqs', 'sim-sqs.fifo']) {
+async function declareAws(life: Incarnation): Promise<void> {
+  const client = new AwsClient(life)
+  for (const QueueName of ['sim-sqs', 'sim-sqs.fifo', 'sim-sns']) {
     const Attributes = QueueName.endsWith('.fifo') ? { FifoQueue: 'true' } : {}
     const answer = await client.call('CreateQueue', { QueueName, Attributes })
     if (answer.kind !== 'answer' || answer.status !== 200) throw new Error(`no queue: ${JSON.stringify(answer)}`)
   }
+  await client.createTopic('sim-sns')
+  await client.subscribe('sim-sns', 'sim-sns')
   client.drop()
 }
 
