@@ -37,6 +37,11 @@ export class Announcer {
     this.#shared?.changed(id)
   }
 
+  /** Would anybody hear of a message? */
+  get hearsMessages(): boolean {
+    return this.#messages.size > 0 || this.#shared !== undefined
+  }
+
   #tellHere(channel: string, data: Uint8Array): void {
     const { map, key } = this.#place(channel)
     tell(map.get(key), data)

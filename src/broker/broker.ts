@@ -1,5 +1,13 @@
 /** The broker: the port over one engine. It composes; each part decides. */
-import type { BrowsePage, BrowseRequest, DirectEngine, Engine, Outcome, StoredRecord } from '../engine/engine.ts'
+import type {
+  BrowsePage,
+  BrowseRequest,
+  DirectEngine,
+  Engine,
+  Outcome,
+  Settlement,
+  StoredRecord,
+} from '../engine/engine.ts'
 import { SpindleError } from '../model/errors.ts'
 import { defaultLimits, type Limits } from '../model/limits.ts'
 import type {
@@ -120,8 +128,11 @@ export class Broker implements Port {
       },
       check: (request) => this.#check(request),
       delivered: (deliveries, request) => this.#delivered(deliveries, request),
-      settling: (settlement) => this.#settling(settlement),
-      settled: (settlement) => this.#settled(settlement),
+      settled: (delivery, how) => {
+        if (this.#runTimes.mayTime(delivery.sequence)) this.#runTimes.settled(delivery.receipt)
+        this.#expectSettled(how)
+        if (this.#announcer.hearsMessages) this.#announcer.announceMessage(delivery.id)
+      },
     })
   }
 
@@ -338,7 +349,7 @@ export class Broker implements Port {
     }
     this.#runTimes.delivered(deliveries)
     this.#redeliveries.delivered(deliveries)
-    for (const { id } of deliveries) this.#announcer.announceMessage(id)
+    if (this.#announcer.hearsMessages) for (const { id } of deliveries) this.#announcer.announceMessage(id)
   }
 
   /** Waiting receives are to hear of the next token, not of the next wake-up that happens to come. */
@@ -350,6 +361,10 @@ export class Broker implements Port {
 
   #settling({ receipt, how }: SettleRequest): void {
     this.#runTimes.settled(receipt)
+    this.#expectSettled(how)
+  }
+
+  #expectSettled(how: Settlement): void {
     if (how.kind === 'release' && how.delayMs !== undefined) this.#sweeper.expect(how.delayMs)
     else if (how.kind === 'ack' && how.retainMs !== undefined) this.#sweeper.expect(how.retainMs)
   }

@@ -2,7 +2,7 @@
 import type { DirectEngine } from '../engine/engine.ts'
 import type { AppendOutcome, Delivery, NewMessage, SettleOutcome } from '../model/message.ts'
 import { leaseOf } from './dispatcher.ts'
-import type { DirectPort, ReceiveRequest, SettleRequest } from './port.ts'
+import type { DirectPort, ReceiveRequest, Settleable, Settlement } from './port.ts'
 
 /** What the broker does beside the engine's work; each as for the port's own verbs. */
 export interface DirectParts {
@@ -12,9 +12,8 @@ export interface DirectParts {
   /** Throws `invalid-argument`. */
   readonly check: (request: ReceiveRequest) => void
   readonly delivered: (deliveries: Delivery[], request: ReceiveRequest) => void
-  readonly settling: (settlement: SettleRequest) => void
   /** Told once it is decided: whoever hears of it and looks is answered once it is durable. */
-  readonly settled: (settlement: SettleRequest) => void
+  readonly settled: (delivery: Settleable, how: Settlement) => void
 }
 
 const TOO_LARGE: AppendOutcome = Object.freeze({ kind: 'refused', reason: 'too-large' })
@@ -30,10 +29,7 @@ export class Direct implements DirectPort {
 
   append(queue: string, message: NewMessage): AppendOutcome | undefined {
     if (!this.#parts.admit(message, queue)) return TOO_LARGE
-    const outcome = this.#engine.apply({ kind: 'append', queue, message })
-    if (outcome === undefined || outcome.kind === 'stored') return outcome
-    if (outcome.kind === 'duplicate' || outcome.kind === 'refused') return outcome
-    throw new Error(`the engine answered an append with '${outcome.kind}'`)
+    return this.#engine.append({ kind: 'append', queue, message })
   }
 
   lease(request: ReceiveRequest): Delivery[] {
@@ -43,15 +39,9 @@ export class Direct implements DirectPort {
     return deliveries
   }
 
-  settle(settlement: SettleRequest): SettleOutcome | undefined {
-    const { receipt, how } = settlement
-    const outcome = this.#engine.apply({ kind: 'settle', receipt, how })
-    if (outcome === undefined) return undefined
-    if (outcome.kind !== 'settled' && outcome.kind !== 'stale') {
-      throw new Error(`the engine answered a settle with '${outcome.kind}'`)
-    }
-    this.#parts.settling(settlement)
-    this.#parts.settled(settlement)
+  settle(delivery: Settleable, how: Settlement): SettleOutcome | undefined {
+    const outcome = this.#engine.settle(delivery, how)
+    if (outcome !== undefined) this.#parts.settled(delivery, how)
     return outcome
   }
 

@@ -36,11 +36,15 @@ import type { RedriveRequest, RedriveView } from './redrive.ts'
 export interface DirectPort {
   /** undefined: nothing happened, and it takes time to decide; call `append`. */
   append(queue: string, message: NewMessage): AppendOutcome | undefined
+  /** The deliveries may have fields that are getters of their class: read them, do not spread them. */
   lease(request: ReceiveRequest): Delivery[]
-  /** undefined: as for `append`; call `settle`. */
-  settle(settlement: SettleRequest): SettleOutcome | undefined
+  /** undefined: as for `append`; call `settle`. `delivery`: as it came, or what is known of it. */
+  settle(delivery: Settleable, how: Settlement): SettleOutcome | undefined
   kept<T>(value: T): Promise<T>
 }
+
+/** A delivery, or as much of it as says which it is. */
+export type Settleable = Pick<Delivery, 'receipt' | 'id'> & Partial<Pick<Delivery, 'sequence'>>
 
 /** What can be done in a transaction of the caller's: it happens with their COMMIT, or never. */
 export type TransactionPort = Pick<Port, 'append' | 'publish' | 'transact' | 'settle'>

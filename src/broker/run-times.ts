@@ -13,9 +13,11 @@ const MARKS = 1_024
 /** How long consumers take from delivery to settlement, by queue, from a sample. */
 export class RunTimes {
   readonly #clock: Clock
-  readonly #started = new Map<Receipt, { queue: string; atMs: number }>()
+  readonly #started = new Map<Receipt, { queue: string; sequence: number; atMs: number }>()
   readonly #kept = new Map<string, { durationsMs: number[]; next: number }>()
   readonly #marks = new Uint16Array(MARKS)
+  /** As `#marks`, by sequence, for those whose receipt is not yet put together. */
+  readonly #sequenceMarks = new Uint16Array(MARKS)
   #countdown = 1
 
   constructor(clock: Clock) {
@@ -32,8 +34,16 @@ export class RunTimes {
       }
       const mark = markOf(delivery.receipt)
       this.#marks[mark] = (this.#marks[mark] as number) + 1
-      this.#started.set(delivery.receipt, { queue: delivery.queue, atMs: this.#clock.monotonicMs() })
+      const sequenceMark = delivery.sequence & (MARKS - 1)
+      this.#sequenceMarks[sequenceMark] = (this.#sequenceMarks[sequenceMark] as number) + 1
+      const { receipt, queue, sequence } = delivery
+      this.#started.set(receipt, { queue, sequence, atMs: this.#clock.monotonicMs() })
     }
+  }
+
+  /** false: the delivery with that sequence is not timed. */
+  mayTime(sequence: number | undefined): boolean {
+    return sequence === undefined || this.#sequenceMarks[sequence & (MARKS - 1)] !== 0
   }
 
   settled(receipt: Receipt): void {
@@ -61,6 +71,8 @@ export class RunTimes {
   #forgetStart(receipt: Receipt): void {
     const mark = markOf(receipt)
     this.#marks[mark] = (this.#marks[mark] as number) - 1
+    const sequenceMark = (this.#started.get(receipt)?.sequence ?? 0) & (MARKS - 1)
+    this.#sequenceMarks[sequenceMark] = (this.#sequenceMarks[sequenceMark] as number) - 1
     this.#started.delete(receipt)
   }
 }

@@ -96,15 +96,14 @@ export class LeasedMessage<T> implements Message<T> {
   }
 
   #settle(how: Settlement): Promise<SettleOutcome> {
-    const settlement = { receipt: this.receipt, how, id: this.id }
     const { direct } = this.#port
     try {
-      const outcome = direct?.settle(settlement)
+      const outcome = direct?.settle(this.#delivery, how)
       if (direct !== undefined && outcome !== undefined) return direct.kept(outcome)
     } catch (fault) {
       return Promise.reject(fault)
     }
-    return this.#port.settle([settlement]).then(firstSettled)
+    return this.#port.settle([{ receipt: this.receipt, how, id: this.id }]).then(firstSettled)
   }
 }
 

@@ -115,14 +115,17 @@ export interface Engine {
 }
 
 /**
- * `commit` of one op and `lease`, with the decision apart from the promise, for callers that make so many that a promise for each
+ * `commit` of one append or settle, and `lease`, with the decision apart from the promise, for callers that make so many that a promise for each
  * room on the way up costs more than the work. Everything is as with the verb but for when it is told: the answer is the caller's at
  * once, and may be told to nobody else before `kept` of it has resolved. Both throw what the verb rejects with.
  */
 export interface DirectEngine {
   /** undefined: it cannot be decided in this turn, and nothing happened; call `commit`. */
-  apply(op: AppendOp | SettleOp): Outcome | undefined
+  append(op: AppendOp): AppendOutcome | undefined
+  /** The deliveries may have fields that are getters of their class: read them, do not spread them. */
   lease(request: LeaseRequest): Delivery[]
+  /** undefined: as for `append`. `delivery`: as it came, or anything with its receipt. */
+  settle(delivery: Pick<Delivery, 'receipt'>, how: Settlement): SettleOutcome | undefined
   /** Resolves with `value` once what the call just before it, in the same turn, decided is as durable as the verb promises. Rejects `poisoned`. */
   kept<T>(value: T): Promise<T>
 }

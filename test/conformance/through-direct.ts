@@ -1,4 +1,5 @@
 import type { AppendOp, Engine, Op, SettleOp } from '../../src/engine/engine.ts'
+import type { Delivery } from '../../src/model/message.ts'
 
 /** The engine, with every commit of one append or settle, and every lease, made by way of `direct`. */
 export function throughDirect(engine: Engine): Engine {
@@ -9,10 +10,10 @@ export function throughDirect(engine: Engine): Engine {
     const [op] = unit?.ops ?? []
     const single = units.length === 1 && unit?.ops.length === 1 && unit.relaxed === undefined && options === undefined
     if (!single || !isDirect(op)) return engine.commit(units, options)
-    const outcome = direct.apply(op)
+    const outcome = op.kind === 'append' ? direct.append(op) : direct.settle({ receipt: op.receipt }, op.how)
     return outcome === undefined ? engine.commit(units) : direct.kept([[outcome]])
   }
-  const lease: Engine['lease'] = async (request) => direct.kept(direct.lease(request))
+  const lease: Engine['lease'] = async (request) => direct.kept(direct.lease(request).map(told))
   return new Proxy(engine, {
     get(target, name) {
       if (name === 'commit') return commit
@@ -25,4 +26,29 @@ export function throughDirect(engine: Engine): Engine {
 
 function isDirect(op: Op | undefined): op is AppendOp | SettleOp {
   return op?.kind === 'append' || op?.kind === 'settle'
+}
+
+/** Everything a delivery says, as plain data. */
+function told(delivery: Delivery): Delivery {
+  const { id, receipt, state, kept, endedAtMs } = delivery
+  const { queue, content, priority, sequence, groupId, dedupId, attempts, deliveries } = delivery
+  const { enqueuedAtMs, dueAtMs, expiresAtMs, history, note, firstLeasedAtMs } = delivery
+  return {
+    ...{
+      id,
+      receipt,
+      state,
+      kept,
+      endedAtMs,
+      queue,
+      content,
+      priority,
+      sequence,
+      groupId,
+      dedupId,
+      attempts,
+      deliveries,
+    },
+    ...{ enqueuedAtMs, dueAtMs, expiresAtMs, history, note, firstLeasedAtMs },
+  }
 }

@@ -15,6 +15,7 @@ import {
 } from '@aws-sdk/client-sqs'
 import { expect, it, onTestFinished } from 'vitest'
 import { Broker } from '../../src/broker/broker.ts'
+import type { DirectPort, Port } from '../../src/broker/port.ts'
 import { EmbeddedEngine } from '../../src/engine/embedded/engine.ts'
 import { awsFrontend } from '../../src/frontends/aws/aws-frontend.ts'
 import { openSqs } from '../../src/frontends/sqs/sqs-service.ts'
@@ -25,7 +26,7 @@ import { nodeDisk } from '../../src/runtime/node-disk.ts'
 import { systemRandom as random } from '../../src/runtime/random.ts'
 import { sqsClient } from './serving.ts'
 
-async function served(folder: string) {
+async function served(folder: string, seen: (port: Broker) => Port = (port) => port) {
   const port = new Broker({
     engine: new EmbeddedEngine({ disk: nodeDisk(folder), clock, random, limits, log }),
     clock,
@@ -33,7 +34,9 @@ async function served(folder: string) {
     log,
   })
   await port.start()
-  const server = createServer(awsFrontend({ services: [await openSqs({ port, clock, random })], clock, random, log }))
+  const server = createServer(
+    awsFrontend({ services: [await openSqs({ port: seen(port), clock, random })], clock, random, log }),
+  )
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
   const close = async () => {
     server.closeAllConnections()
@@ -75,3 +78,35 @@ it('keeps queues, messages, leases and the power of receipt handles over a resta
   const { Messages: left = [] } = await client.send(new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }))
   expect(left.map(({ Body }) => Body)).toEqual(['four'])
 })
+
+it('deletes a message whose delete cannot be decided in the turn of the call', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sqs-undecided-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const { client, close } = await served(folder, (port) => {
+    const undecided = { ...bound(port), settle: () => undefined }
+    return new Proxy(port, {
+      get(target, name) {
+        const value: unknown = name === 'direct' ? undecided : Reflect.get(target, name, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  })
+  onTestFinished(close)
+  const QueueUrl = 'orders'
+  await client.send(new CreateQueueCommand({ QueueName: QueueUrl }))
+  await client.send(new SendMessageCommand({ QueueUrl, MessageBody: 'one' }))
+  const { Messages = [] } = await client.send(new ReceiveMessageCommand({ QueueUrl }))
+  await client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: Messages[0]?.ReceiptHandle }))
+  const counts = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] })
+  expect((await client.send(counts)).Attributes).toMatchObject({ ApproximateNumberOfMessagesNotVisible: '0' })
+})
+
+function bound({ direct }: Broker): DirectPort {
+  if (direct === undefined) throw new Error('this store has no direct verbs')
+  return {
+    append: (queue, message) => direct.append(queue, message),
+    lease: (request) => direct.lease(request),
+    settle: (delivery, how) => direct.settle(delivery, how),
+    kept: (value) => direct.kept(value),
+  }
+}

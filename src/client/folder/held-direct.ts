@@ -1,4 +1,4 @@
-import type { DirectPort, ReceiveRequest } from '../../broker/port.ts'
+import type { DirectPort, ReceiveRequest, Settleable, Settlement } from '../../broker/port.ts'
 import type { AppendOutcome, Delivery, NewMessage, SettleOutcome } from '../../model/message.ts'
 
 /** A store's direct port whose leases end with this process, as all of its leases do. */
@@ -19,8 +19,8 @@ export class HeldDirect implements DirectPort {
     return this.#inner.lease(this.#held(request))
   }
 
-  settle(settlement: Parameters<DirectPort['settle']>[0]): SettleOutcome | undefined {
-    return this.#inner.settle(settlement)
+  settle(delivery: Settleable, how: Settlement): SettleOutcome | undefined {
+    return this.#inner.settle(delivery, how)
   }
 
   kept<T>(value: T): Promise<T> {

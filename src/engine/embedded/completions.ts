@@ -7,70 +7,83 @@ type Settle = (value: never) => void
 export class Completions {
   #records = new Float64Array(1_024)
   #settles: (Settle | undefined)[] = new Array(1_024)
-  #fails: (Settle | undefined)[] = new Array(1_024)
   #values: unknown[] = new Array(1_024)
-  #head = 0
-  #size = 0
+  /** Callers behind each. */
+  #callers = new Uint16Array(1_024)
+  /** Places grow by one with each that is added: those from `#first` up to, not including, `#end` wait. */
+  #first = 0
+  #end = 0
 
-  get size(): number {
-    return this.#size
-  }
-
-  /** `records` never go back from call to call. */
-  add<T>(record: number, resolve: (value: T) => void, reject: (fault: unknown) => void, value: T): void {
-    if (this.#size === this.#records.length) this.#grow()
-    const at = (this.#head + this.#size) & (this.#records.length - 1)
+  /** `records` never go back from call to call. Returns the place, for `join`. */
+  add<T>(record: number, resolve: (value: T) => void, value: T): number {
+    if (this.#end - this.#first === this.#records.length) this.#grow()
+    const at = this.#end & (this.#records.length - 1)
     this.#records[at] = record
     this.#settles[at] = resolve as Settle
-    this.#fails[at] = reject as Settle
     this.#values[at] = value
-    this.#size++
+    this.#callers[at] = 1
+    return this.#end++
   }
 
-  /** Resolves those who wait for a record up to `reached`, `max` of them at most; true: there are more. */
+  /** One caller more waits for what was added at `place`; false: it has `max` of them already, or was told. */
+  join(place: number, max: number): boolean {
+    if (place < this.#first) return false
+    const at = place & (this.#records.length - 1)
+    if ((this.#callers[at] as number) >= max) return false
+    this.#callers[at] = (this.#callers[at] as number) + 1
+    return true
+  }
+
+  /** Resolves those who wait for a record up to `reached`, until `max` callers are told; true: there are more. */
   reach(reached: number, max: number): boolean {
     const mask = this.#records.length - 1
-    for (let left = max; this.#size > 0 && (this.#records[this.#head] as number) <= reached; left--) {
-      if (left === 0) return true
-      const at = this.#head
-      const settle = this.#settles[at] as (value: unknown) => void
-      const value = this.#values[at]
-      this.#settles[at] = undefined
-      this.#fails[at] = undefined
+    for (let left = max; this.#first < this.#end; ) {
+      const at = this.#first & mask
+      if ((this.#records[at] as number) > reached) return false
+      if (left <= 0) return true
+      left -= this.#callers[at] as number
+      this.#take(at)(this.#values[at] as never)
       this.#values[at] = undefined
-      this.#head = (at + 1) & mask
-      this.#size--
-      settle(value)
     }
     return false
   }
 
   fail(fault: unknown): void {
-    while (this.#size > 0) {
-      const at = this.#head
-      const fail = this.#fails[at] as unknown as (fault: unknown) => void
-      this.#settles[at] = undefined
-      this.#fails[at] = undefined
+    if (this.#first === this.#end) return
+    // Whose answer becomes this promise is rejected as it is.
+    const failed = Promise.reject(fault)
+    while (this.#first < this.#end) {
+      const at = this.#first & (this.#records.length - 1)
       this.#values[at] = undefined
-      this.#head = (at + 1) & (this.#records.length - 1)
-      this.#size--
-      fail(fault)
+      this.#take(at)(failed as never)
     }
+  }
+
+  /** Takes out the first. */
+  #take(at: number): Settle {
+    const settle = this.#settles[at] as Settle
+    this.#settles[at] = undefined
+    this.#first++
+    return settle
   }
 
   #grow(): void {
     const before = this.#records.length
     const records = new Float64Array(before * 2)
-    const rotate = <T>(from: T[]): T[] => {
-      const to = from.slice(this.#head).concat(from.slice(0, this.#head))
-      to.length = before * 2
-      return to
+    const settles: (Settle | undefined)[] = new Array(before * 2)
+    const values: unknown[] = new Array(before * 2)
+    const callers = new Uint16Array(before * 2)
+    for (let place = this.#first; place < this.#end; place++) {
+      const from = place & (before - 1)
+      const to = place & (before * 2 - 1)
+      records[to] = this.#records[from] as number
+      settles[to] = this.#settles[from]
+      values[to] = this.#values[from]
+      callers[to] = this.#callers[from] as number
     }
-    for (let i = 0; i < before; i++) records[i] = this.#records[(this.#head + i) & (before - 1)] as number
-    this.#settles = rotate(this.#settles)
-    this.#fails = rotate(this.#fails)
-    this.#values = rotate(this.#values)
     this.#records = records
-    this.#head = 0
+    this.#settles = settles
+    this.#values = values
+    this.#callers = callers
   }
 }

@@ -9,7 +9,15 @@
  */
 import { SpindleError } from '../../model/errors.ts'
 import { defaultLimits } from '../../model/limits.ts'
-import type { Delivery, ExtendOutcome, MessageId, MessageView, Receipt } from '../../model/message.ts'
+import type {
+  AppendOutcome,
+  Delivery,
+  ExtendOutcome,
+  MessageId,
+  MessageView,
+  Receipt,
+  SettleOutcome,
+} from '../../model/message.ts'
 import { type Log, silentLog } from '../../runtime/log.ts'
 import type {
   AppendOp,
@@ -22,25 +30,27 @@ import type {
   LeaseRequest,
   Outcome,
   QueueMeasure,
-  SettleOp,
+  Settlement,
   StoredRecord,
   Unit,
 } from '../engine.ts'
+import { append } from './appends.ts'
 import { browse, measureAll } from './browse.ts'
 import { Core } from './core.ts'
 import { applyDue, endHolder, Idle, nextDueMs } from './due.ts'
 import { NONE } from './index/slots.ts'
 import type { Journal } from './journal/journal.ts'
-import { EXTEND_BYTES, extend, lease } from './leases.ts'
+import { Leased } from './leased.ts'
+import { type Describe, EXTEND_BYTES, extend, lease } from './leases.ts'
 import { type EmbeddedEngineParts, fill, openJournal } from './opening.ts'
 import { Receipts } from './receipts.ts'
 import type { Reveals } from './reveals.ts'
 import { Room } from './room.ts'
 import { isDurable, newNotes, reveal, type UnitNotes } from './rows.ts'
 import type { UnitTools } from './unit-tools.ts'
-import { appendBytesOf, appends, runOp, runUnit, settleBytesOf } from './units.ts'
+import { appendBytesOf, appends, runUnit, SETTLED, settleBy, settleBytesOf } from './units.ts'
 import type { Upkeep } from './upkeep.ts'
-import { find } from './views.ts'
+import { deliveryOf, find } from './views.ts'
 import { Watchers } from './watchers.ts'
 
 /** Transitions that one verb applies at most before its own work, so that none pauses the process. */
@@ -55,9 +65,10 @@ interface Wait {
 export class EmbeddedEngine implements Engine {
   readonly capabilities: Capabilities = { durable: true, callerTransactions: false, clock: 'process' }
   readonly direct: DirectEngine = {
-    apply: (op) => this.#apply(op),
-    lease: (request) => this.#lease(request),
-    kept: (value) => this.#answer(this.#latest, value),
+    append: (op) => this.#append(op),
+    lease: (request) => this.#lease(request, this.#leased),
+    settle: (delivery, how) => this.#settle(delivery, how),
+    kept: (value) => this.#kept(value),
   }
   readonly #parts: EmbeddedEngineParts
   readonly #log: Log
@@ -77,6 +88,8 @@ export class EmbeddedEngine implements Engine {
   #inRoomLine = 0
   /** What the latest direct call waits for. */
   readonly #latest: Wait = { durable: 0, written: 0 }
+  readonly #delivery: Describe = (slot) => deliveryOf(this.#core, this.#receipts, slot)
+  readonly #leased: Describe = (slot) => new Leased(this.#core, this.#receipts, slot)
 
   constructor(parts: EmbeddedEngineParts) {
     this.#parts = parts
@@ -193,23 +206,48 @@ export class EmbeddedEngine implements Engine {
     return outcomes
   }
 
-  #apply(op: AppendOp | SettleOp): Outcome | undefined {
+  #append(op: AppendOp): AppendOutcome | undefined {
     const refusal = this.#begin('commit')
     if (refusal !== undefined) throw refusal
     try {
-      const bytes = op.kind === 'append' ? appendBytesOf(op.message) : settleBytesOf(op)
-      const mustWait = op.kind === 'append' && this.#inRoomLine > 0
-      if (mustWait || !(this.#journal as Journal).hasRoom(bytes, op.kind)) return undefined
+      if (this.#inRoomLine > 0 || !(this.#journal as Journal).hasRoom(appendBytesOf(op.message), 'append'))
+        return undefined
       const notes = newNotes()
-      const outcome = runOp(this.#tools, op, notes)
-      const latest = this.#latest
-      latest.durable = 0
-      latest.written = 0
-      this.#seal(notes, isDurable(undefined, notes), latest)
+      const outcome = append(this.#core, op, notes)
+      this.#sealLatest(notes)
       return outcome
     } catch (error) {
       throw this.#faultOf(error)
     }
+  }
+
+  #settle(delivery: Pick<Delivery, 'receipt'>, how: Settlement): SettleOutcome | undefined {
+    const refusal = this.#begin('commit')
+    if (refusal !== undefined) throw refusal
+    try {
+      if (!(this.#journal as Journal).hasRoom(settleBytesOf(how), 'settle')) return undefined
+      const notes = newNotes()
+      const receipt = delivery instanceof Leased ? delivery : this.#receipts.parse(delivery.receipt)
+      const outcome = settleBy(this.#core, receipt, how, notes)
+      this.#sealLatest(notes)
+      return outcome
+    } catch (error) {
+      throw this.#faultOf(error)
+    }
+  }
+
+  #sealLatest(notes: UnitNotes): void {
+    const latest = this.#latest
+    latest.durable = 0
+    latest.written = 0
+    this.#seal(notes, isDurable(undefined, notes), latest)
+  }
+
+  #kept<T>(value: T): Promise<T> {
+    const { durable, written } = this.#latest
+    if (value !== SETTLED || written !== 0 || durable !== this.#journal?.sealed)
+      return this.#answer(this.#latest, value)
+    return this.#core.ledger.whenDurableAlike(durable, SETTLED) as Promise<T> // T is of SETTLED here
   }
 
   /** One record of what a unit did. */
@@ -237,13 +275,13 @@ export class EmbeddedEngine implements Engine {
 
   lease(request: LeaseRequest): Promise<Delivery[]> {
     try {
-      return this.#answer(this.#latest, this.#lease(request))
+      return this.#answer(this.#latest, this.#lease(request, this.#delivery))
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
-  #lease(request: LeaseRequest): Delivery[] {
+  #lease(request: LeaseRequest, describe: Describe): Delivery[] {
     const refusal = this.#begin('lease')
     if (refusal !== undefined) throw refusal
     const core = this.#core
@@ -259,7 +297,7 @@ export class EmbeddedEngine implements Engine {
     if (queue === undefined) return []
     try {
       const max = (this.#room as Room).leasesMax(request.max)
-      const deliveries = lease(core, queue, max === request.max ? request : { ...request, max }, this.#receipts)
+      const deliveries = lease(core, queue, max === request.max ? request : { ...request, max }, describe)
       if (deliveries.length === 0) return deliveries
       if (request.settleOnDelivery === true) latest.durable = core.ledger.seal('durable', 'settle')
       else latest.written = core.ledger.seal('relaxed', 'settle')

@@ -12,7 +12,6 @@ import type { QueueState } from './index/queue-state.ts'
 import { NONE, SLOT_MASK, State } from './index/slots.ts'
 import type { Receipts } from './receipts.ts'
 import { comesBefore } from './rows.ts'
-import { deliveryOf } from './views.ts'
 
 interface Terms {
   readonly term: number
@@ -21,14 +20,17 @@ interface Terms {
   readonly holderName: string
 }
 
+/** What callers see of a row that has just been leased. */
+export type Describe = (slot: number) => Delivery
+
 /** Picks, hides and hands out. The caller seals the record. */
-export function lease(core: Core, queue: QueueState, request: LeaseRequest, receipts: Receipts): Delivery[] {
+export function lease(core: Core, queue: QueueState, request: LeaseRequest, describe: Describe): Delivery[] {
   queue.usedAtMs = core.nowMs
   const terms = termsOf(core, queue, request.lease)
   const isReady = request.from === undefined || request.from.kind === 'ready'
-  if (!queue.gated || !isReady) return pick(core, queue, request, terms, receipts)
+  if (!queue.gated || !isReady) return pick(core, queue, request, terms, describe)
   const max = admitted(core, queue, request.max)
-  const deliveries = max === 0 ? [] : pick(core, queue, { ...request, max }, terms, receipts)
+  const deliveries = max === 0 ? [] : pick(core, queue, { ...request, max }, terms, describe)
   const { rate } = queue.policy
   if (rate !== null) {
     queue.fullMs = spendTokens(rate, queue.fullMs, core.nowMs, deliveries.length)
@@ -37,17 +39,17 @@ export function lease(core: Core, queue: QueueState, request: LeaseRequest, rece
   return deliveries
 }
 
-function pick(core: Core, queue: QueueState, request: LeaseRequest, terms: Terms, receipts: Receipts): Delivery[] {
+function pick(core: Core, queue: QueueState, request: LeaseRequest, terms: Terms, describe: Describe): Delivery[] {
   const from = request.from ?? READY
   if (request.max === 1 && from.kind === 'ready' && queue.policy.groups.kind === 'none') {
     const slot = queue.ready.first() // the common call, without a closure and a growing array
     if (slot === NONE) return []
     queue.ready.take(slot)
-    return [grant(core, queue, slot, terms, request.settleOnDelivery === true, receipts)]
+    return [grant(core, queue, slot, terms, request.settleOnDelivery === true, describe)]
   }
   const deliveries: Delivery[] = []
   const give = (slot: number): void => {
-    deliveries.push(grant(core, queue, slot, terms, request.settleOnDelivery === true, receipts))
+    deliveries.push(grant(core, queue, slot, terms, request.settleOnDelivery === true, describe))
   }
   switch (from.kind) {
     case 'ready':
@@ -179,7 +181,7 @@ function grant(
   slot: number,
   terms: Terms,
   settleOnDelivery: boolean,
-  receipts: Receipts,
+  describe: Describe,
 ): Delivery {
   const { index, ledger } = core
   const number = index.slots.chunk(slot).number[slot & SLOT_MASK] as number
@@ -192,7 +194,7 @@ function grant(
   granted.holder = terms.holder
   index.lease(slot, granted)
   queue.totals.delivered++
-  const delivery = deliveryOf(core, slot, receipts.format(number, token))
+  const delivery = describe(slot)
   if (!settleOnDelivery) return delivery
   queue.totals.acked++
   acknowledge(core, queue, slot, undefined, undefined)

@@ -16,6 +16,14 @@ import { Scribe } from './scribe.ts'
 /** `copied`: a content that is there already gets another place. */
 export const Blob = { content: 0, note: 1, kept: 2, shared: 3, copied: 4 } as const
 
+/** Callers who are told the same when what is being gathered is synced. */
+interface Alike {
+  readonly value: object
+  readonly gathering: object
+  readonly place: number
+  readonly told: Promise<object>
+}
+
 export class Ledger {
   readonly scribe: Scribe
   readonly #journal: Journal
@@ -33,6 +41,7 @@ export class Ledger {
   sealedBytes = 0
   #syncedTo = 0
   #telling = false
+  #alike: Alike | undefined
 
   constructor(parts: { journal: Journal; index: MessageIndex }) {
     this.#journal = parts.journal
@@ -110,14 +119,29 @@ export class Ledger {
     const target = record === 0 ? this.lastDurable : record
     if (this.#fault !== undefined) return Promise.reject(this.#fault)
     if (target <= this.#journal.synced) return Promise.resolve(value)
-    return new Promise((resolve, reject) => this.#durable.add(target, resolve, reject, value))
+    return new Promise((resolve) => this.#durable.add(target, resolve, value))
+  }
+
+  /** As `whenDurable` of the record that was sealed last. Those who share its write and are told the same constant share one promise. */
+  whenDurableAlike<T extends object>(record: number, value: T): Promise<T> {
+    const { gathering } = this.#journal
+    const alike = this.#alike
+    if (alike?.value === value && alike.gathering === gathering && this.#durable.join(alike.place, ALIKE_MAX))
+      return alike.told as Promise<T> // its value is this one
+    if (this.#fault !== undefined || record <= this.#journal.synced) return this.whenDurable(record, value)
+    let place = 0
+    const told = new Promise<T>((resolve) => {
+      place = this.#durable.add(record, resolve, value)
+    })
+    this.#alike = { value, gathering, place, told }
+    return told
   }
 
   /** Resolves `value` once `record` is with the operating system. */
   whenWritten<T>(record: number, value: T): Promise<T> {
     if (this.#fault !== undefined) return Promise.reject(this.#fault)
     if (record <= this.#journal.written) return Promise.resolve(value)
-    return new Promise((resolve, reject) => this.#written.add(record, resolve, reject, value))
+    return new Promise((resolve) => this.#written.add(record, resolve, value))
   }
 
   reachWritten(record: number): void {
@@ -171,6 +195,8 @@ export class Ledger {
 
 /** Callers told of a sync before the event loop's other tasks; as many records are worth a sync of their own (writer.ts). */
 const TOLD_AT_ONCE_MAX = 256
+/** Of them, how many share a promise: a group of them is told at once. */
+const ALIKE_MAX = 64
 /** An array that one huge unit grew is let go afterwards. */
 const PLACES_KEPT_MAX = 4_096
 const NO_USERS = new Map<number, number>()

@@ -1,6 +1,6 @@
 /** Runs the ops of one unit against the index. A unit with required ops is rehearsed first, so that it aborts without a trace. */
-import type { NewMessage } from '../../model/message.ts'
-import type { CountOp, DropQueueOp, Op, Outcome, PutQueueOp, RecordOp, SettleOp, Unit } from '../engine.ts'
+import type { NewMessage, SettleOutcome } from '../../model/message.ts'
+import type { CountOp, DropQueueOp, Op, Outcome, PutQueueOp, RecordOp, Settlement, SettleOp, Unit } from '../engine.ts'
 import { HOLDER_TTL_MS_DEFAULT } from '../engine.ts'
 import { append } from './appends.ts'
 import type { Core } from './core.ts'
@@ -9,6 +9,7 @@ import { dropQueue } from './due.ts'
 import { rowFor, settle } from './endings.ts'
 import { NONE } from './index/slots.ts'
 import { purge } from './purges.ts'
+import type { ParsedReceipt } from './receipts.ts'
 import { rehearse } from './rehearsal.ts'
 import { forgetContents, touch, type UnitNotes } from './rows.ts'
 import type { UnitTools } from './unit-tools.ts'
@@ -66,15 +67,24 @@ export function runOp(tools: UnitTools, op: Op, notes: UnitNotes): Outcome {
 }
 
 function runSettle({ core, receipts }: UnitTools, op: SettleOp, notes: UnitNotes): Outcome {
-  const slot = rowFor(core, receipts.parse(op.receipt), op.how.kind)
+  return settleBy(core, receipts.parse(op.receipt), op.how, notes)
+}
+
+export function settleBy(
+  core: Core,
+  receipt: ParsedReceipt | undefined,
+  how: Settlement,
+  notes: UnitNotes,
+): SettleOutcome {
+  const slot = rowFor(core, receipt, how.kind)
   if (slot === NONE) return STALE
   touch(core.index.queueOf(slot), notes)
-  settle(core, slot, op.how, notes)
+  settle(core, slot, how, notes)
   return SETTLED
 }
 
-const STALE: Outcome = Object.freeze({ kind: 'stale' })
-const SETTLED: Outcome = Object.freeze({ kind: 'settled' })
+const STALE: SettleOutcome = Object.freeze({ kind: 'stale' })
+export const SETTLED: SettleOutcome = Object.freeze({ kind: 'settled' })
 
 function writeRecord(core: Core, op: RecordOp): Outcome {
   const before = core.records.get(op.key)?.version ?? 0
@@ -153,14 +163,14 @@ export function recordBytesOf(unit: Unit): number {
     if (op.kind === 'append') bytes += appendBytesOf(op.message)
     else if (op.kind === 'count') bytes += OP_BYTES + recordBytesOf({ ops: op.whenReached })
     else {
-      bytes += op.kind === 'settle' ? settleBytesOf(op) : OP_BYTES
+      bytes += op.kind === 'settle' ? settleBytesOf(op.how) : OP_BYTES
       if (op.kind === 'record') bytes += (op.value?.length ?? 0) + op.key.length * 3
     }
   }
   return bytes
 }
 
-export function settleBytesOf({ how }: SettleOp): number {
+export function settleBytesOf(how: Settlement): number {
   return how.kind === 'ack' ? ACK_BYTES + (how.keep?.length ?? 0) : OP_BYTES + (how.note?.length ?? 0)
 }
 

@@ -3,6 +3,7 @@ import type { Delivery, MessageId, MessageState, MessageView, Receipt } from '..
 import type { Core } from './core.ts'
 import { formatId, parseId } from './ids.ts'
 import { type BlobPlace, NONE, SLOT_MASK, State } from './index/slots.ts'
+import type { Receipts } from './receipts.ts'
 
 const stateNames: readonly (MessageState | undefined)[] = [
   undefined,
@@ -27,7 +28,11 @@ export function viewOf(core: Core, slot: number): MessageView {
   return build(core, slot, undefined) as MessageView
 }
 
-export function deliveryOf(core: Core, slot: number, receipt: Receipt): Delivery {
+/** Of a row that has just been leased. */
+export function deliveryOf(core: Core, receipts: Receipts, slot: number): Delivery {
+  const c = core.index.slots.chunk(slot)
+  const i = slot & SLOT_MASK
+  const receipt = receipts.format(c.number[i] as number, core.index.slots.lease(c).token[i] as number)
   return build(core, slot, receipt) as Delivery
 }
 
@@ -68,6 +73,6 @@ function build(core: Core, slot: number, receipt: Receipt | undefined): unknown 
   }
 }
 
-function blobAt(core: Core, place: BlobPlace | undefined): Uint8Array | undefined {
+export function blobAt(core: Core, place: BlobPlace | undefined): Uint8Array | undefined {
   return place === undefined ? undefined : core.cache.content(place.segment, place.offset, place.length).body
 }

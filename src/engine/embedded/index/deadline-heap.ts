@@ -1,6 +1,6 @@
 /**
- * What is due next, by instant and then by sequence: a 4-ary heap of (monotonic instant, slot), with each slot's place kept in its row, so that an ack
- * removes its deadline at once and no stale entry is ever met. A slot has one deadline at a time.
+ * Deadlines in any order, by instant and then by sequence: a 4-ary heap of (monotonic instant, slot), with each slot's place + 1 kept in its
+ * row. Of the rows that stand in it alone; deadlines.ts has the rest.
  */
 import { CHUNK_BITS, SLOT_MASK, type Slots } from './slots.ts'
 
@@ -138,10 +138,10 @@ export class DeadlineHeap {
   }
 
   #placeOf(slot: number): number {
-    return (this.#slots.chunks[slot >>> CHUNK_BITS]?.heapPlace[slot & SLOT_MASK] as number) | 0
+    return (this.#slots.chunks[slot >>> CHUNK_BITS]?.duePlace[slot & SLOT_MASK] as number) | 0
   }
 
   #setPlace(slot: number, place: number): void {
-    this.#slots.chunk(slot).heapPlace[slot & SLOT_MASK] = place
+    this.#slots.chunk(slot).duePlace[slot & SLOT_MASK] = place
   }
 }

@@ -6,7 +6,7 @@
  */
 import type { Death } from '../../../model/message.ts'
 import { CONTENT_HEADER_BYTES } from '../codec.ts'
-import { DeadlineHeap } from './deadline-heap.ts'
+import { Deadlines } from './deadlines.ts'
 import { NumberMap } from './number-map.ts'
 import type { QueueState } from './queue-state.ts'
 import { type BlobPlace, type Chunk, Flag, HELD, type LeaseColumns, SLOT_MASK, Slots, State } from './slots.ts'
@@ -45,7 +45,7 @@ export interface RestoredRow {
 export class MessageIndex {
   readonly slots = new Slots()
   readonly numbers = new NumberMap()
-  readonly deadlines = new DeadlineHeap(this.slots)
+  readonly deadlines = new Deadlines(this.slots)
   readonly usage = new Usage()
   readonly queues: (QueueState | undefined)[] = []
   /** false during a replay. */
@@ -339,7 +339,7 @@ export class MessageIndex {
     const group = c.group === undefined ? 0 : (c.group[i] as number)
     if (this.linking) {
       this.#quitLines(queue, slot, c, i, before)
-      if ((c.heapPlace[i] as number) !== 0) this.deadlines.delete(slot)
+      if ((c.duePlace[i] as number) !== 0) this.deadlines.delete(slot)
     }
     if (group !== 0) {
       if (before === State.pending) queue.groups.arrived(group)
@@ -406,7 +406,7 @@ export class MessageIndex {
       if (expires !== 0 && (at === 0 || expires < at)) at = expires
     }
     if (at !== 0) this.deadlines.set(slot, at)
-    else if ((c.heapPlace[i] as number) !== 0) this.deadlines.delete(slot)
+    else if ((c.duePlace[i] as number) !== 0) this.deadlines.delete(slot)
   }
 
   #setState(queue: QueueState, c: Chunk, i: number, state: number): void {

@@ -47,8 +47,8 @@ export class Chunk {
   readonly queue = new Uint32Array(CHUNK_SLOTS)
   /** Next in the ready list, group or free list. */
   readonly next = new Uint32Array(CHUNK_SLOTS)
-  /** Place in the deadline heap + 1; 0: none. */
-  readonly heapPlace = new Uint32Array(CHUNK_SLOTS)
+  /** Place among the deadlines (deadlines.ts); 0: none. */
+  readonly duePlace = new Uint32Array(CHUNK_SLOTS)
   readonly attempts = new Uint16Array(CHUNK_SLOTS)
   readonly deliveries = new Uint16Array(CHUNK_SLOTS)
   readonly state = new Uint8Array(CHUNK_SLOTS)

@@ -171,6 +171,11 @@ export class Journal {
     return this.#writer.written
   }
 
+  /** What the last record sealed will be written and synced with: the same object for each such record. */
+  get gathering(): object {
+    return this.#open
+  }
+
   /** Number of the last record known to be on stable storage. */
   get synced(): number {
     return this.#writer.synced

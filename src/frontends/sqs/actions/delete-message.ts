@@ -13,9 +13,12 @@ export const deleteMessage: Action = async (context, call) => {
   const handle = call.params['ReceiptHandle'] as string | undefined
   const opened = openHandle(context, queue, handle)
   const { direct } = context.port
-  const settlement = { receipt: opened.receipt, id: opened.id, how: ACK }
+  const { receipt, id } = opened
+  const decided = direct?.settle(opened, ACK)
   const outcome =
-    direct === undefined ? (await context.port.settle([settlement]))[0] : await direct.kept(direct.settle(settlement))
+    direct === undefined || decided === undefined
+      ? (await context.port.settle([{ receipt, id, how: ACK }]))[0]
+      : await direct.kept(decided)
   if (outcome?.kind === 'stale') await checkStaleDelete(context, queue, opened, handle ?? '')
   return DONE
 }
