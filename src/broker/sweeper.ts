@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/engine.ts'
+import { SpindleError } from '../model/errors.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 
 /** Transitions one turn may apply before others get the thread. */
@@ -57,6 +58,10 @@ export class Sweeper {
     } catch (fault) {
       this.#running = false
       if (this.#stopped) return // the store was closed under the tick, as it should be
+      if (fault instanceof SpindleError && fault.code === 'disk-full') {
+        this.#arm(SLEEP_MS_MAX) // space comes back
+        return
+      }
       this.stop()
       this.#failed(fault)
     }

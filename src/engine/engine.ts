@@ -89,7 +89,10 @@ export interface Engine {
    * all holders after a reopen.
    */
   renewHolder(holder: string, ttlMs: number): Promise<void>
-  /** Ends a holder, as `renewHolder` says. Idempotent. */
+  /**
+   * Ends a holder, as `renewHolder` says. Idempotent. Very many leases end in several steps, each atomic; a reject (`disk-full`) in between leaves the rest due,
+   * so that they end when there is space.
+   */
   releaseHolder(holder: string, options?: { readonly spend?: boolean }): Promise<void>
 
   /** A page of messages in (queue order within state; states in the order asked). Not a snapshot: entries that move meanwhile may be missed or seen twice. */

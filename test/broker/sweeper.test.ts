@@ -36,3 +36,14 @@ it('tells of a store that fails under it, and ends', async () => {
   expect(failed).toEqual([fault])
   expect(ticks).toHaveLength(1)
 })
+
+it('goes on when a full disk took nothing for a while', async () => {
+  const { clock, failed, ticks, sweeper } = swept()
+  sweeper.start()
+  await clock.advance(0)
+  ticks[0]?.reject(new SpindleError('disk-full', 'tick'))
+  await clock.advance(10_000)
+  expect(ticks).toHaveLength(2)
+  expect(failed).toEqual([])
+  sweeper.stop()
+})

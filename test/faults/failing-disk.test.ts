@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import { Broker } from '../../src/broker/broker.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import type { Receipt } from '../../src/model/message.ts'
+import { silentLog } from '../../src/runtime/log.ts'
 import { seededRandom } from '../../src/runtime/random.ts'
 import { FaultDisk, type FaultKind } from '../../src/testing/fault-disk.ts'
+import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { declareQueues, longRun, look, makeStore, type Opened, openStore, textOf } from './store.ts'
 import { verify } from './verify.ts'
 import { Workload } from './workload.ts'
@@ -170,7 +173,11 @@ describe('a full disk', () => {
       await engine.renewHolder('living', 30_000)
     }
     await expect(engine.renewHolder('lapsed', 30_000)).rejects.toMatchObject({ code: 'disk-full' })
-    await expect(engine.measure()).rejects.toMatchObject({ code: 'disk-full' })
+    await expect(engine.lease({ queue: 'plain', max: 1, lease: { kind: 'clock' } })).rejects.toMatchObject({
+      code: 'disk-full',
+    })
+    // Reading goes on.
+    expect(await engine.measure(['plain'])).toEqual([expect.objectContaining({ queue: 'plain', leased: 2, ready: 1 })])
 
     disk.capacityBytes = Number.POSITIVE_INFINITY
     for (let round = 0; round < 3; round++) {
@@ -234,6 +241,10 @@ describe('a full disk', () => {
   }, 3_600_000)
 })
 
+function codeOf(fault: unknown): string {
+  return (fault as { code: string }).code
+}
+
 /** Releases take and take, and give nothing back. Returns the code of the first refusal. */
 async function useUpReserve(engine: Engine): Promise<string | undefined> {
   let code: string | undefined
@@ -257,14 +268,15 @@ async function useUpReserve(engine: Engine): Promise<string | undefined> {
 
 describe('the space held back for a full disk', () => {
   const SENT = 600
+  const MANY = 12_000
 
   /** Many messages, and a disk that took its last byte. */
-  async function full() {
+  async function full(count = SENT) {
     const disk = new FaultDisk()
     const { engine, clock } = await openStore(disk)
     await declareQueues(engine)
     const message = { content: { body: Buffer.from('one|'), head: new Uint8Array(0) } }
-    for (let sent = 0; sent < SENT; sent += 100) {
+    for (let sent = 0; sent < count; sent += 100) {
       await engine.commit(
         Array.from({ length: 100 }, () => ({ ops: [{ kind: 'append', queue: 'plain', message } as const] })),
       )
@@ -318,6 +330,81 @@ describe('the space held back for a full disk', () => {
     const many = Array.from({ length: 20 }, () => receipts).flat()
     await expect(store.engine.extend(many, 60_000)).rejects.toMatchObject({ code: 'disk-full' })
     await provesSound(store)
+  })
+
+  for (const how of ['release', 'lapse'] as const)
+    it(`outlives the end of a holder with very many leases, by its ${how}`, async () => {
+      const store = await full(MANY)
+      const { engine, clock } = store
+      const lease = { kind: 'holder', holder: 'worker' } as const
+      // Taken while there was room; their ends are more than what is held back.
+      store.disk.capacityBytes = Number.POSITIVE_INFINITY
+      for (let held = 0; held < MANY; held += 500)
+        expect(await engine.lease({ queue: 'plain', max: 500, lease })).toHaveLength(500)
+      await clock.advance(0)
+      store.disk.capacityBytes = store.disk.files().reduce((sum, { bytes }) => sum + bytes, 0)
+      await engine.renewHolder('worker', 30_000)
+      const code = how === 'release' ? await engine.releaseHolder('worker').then(() => '', codeOf) : ''
+      await clock.advance(60_000)
+      for (let turn = 0; turn < 50; turn++) await engine.tick(1_000).catch(() => {})
+      expect(['', 'disk-full']).toContain(code)
+      store.disk.capacityBytes = Number.POSITIVE_INFINITY
+      await clock.advance(60_000)
+      for (let turn = 0; turn < 50; turn++) await engine.tick(1_000)
+      expect(await engine.measure(['plain'])).toEqual([expect.objectContaining({ ready: MANY, leased: 0 })])
+      await provesSound(store)
+    })
+
+  it('outlives copies that give segments back', async () => {
+    for (let slack = 0; slack <= 160_000; slack += 20_000) {
+      const disk = new FaultDisk()
+      const { engine, clock } = await openStore(disk)
+      await declareQueues(engine)
+      const content = { body: Buffer.alloc(400, 'x'), head: new Uint8Array(0) }
+      const send = (count: number) =>
+        engine.commit(
+          Array.from({ length: count }, () => ({
+            ops: [{ kind: 'append', queue: 'plain', message: { content } } as const],
+          })),
+        )
+      for (let sent = 0; sent < 800; sent += 50) await send(50)
+      const taken = await engine.lease({ queue: 'plain', max: 800, lease: { kind: 'clock' } })
+      await clock.advance(0)
+      disk.capacityBytes = disk.files().reduce((sum, { bytes }) => sum + bytes, 0) + slack
+      for (let from = 0; from < taken.length; from += 50) {
+        const acked = taken.slice(from, from + 50).filter((_, i) => i % 4 !== 0)
+        const units = acked.map(({ receipt }) => ({
+          ops: [{ kind: 'settle', receipt, how: { kind: 'ack' } } as const],
+        }))
+        const codes = [await engine.commit(units).then(() => '', codeOf), await send(20).then(() => '', codeOf)]
+        for (const code of codes) expect(['', 'disk-full'], `slack ${slack}`).toContain(code)
+        await clock.advance(0)
+      }
+      await provesSound({ disk, engine, clock })
+    }
+  })
+
+  it('lets the folder be opened, read and closed again and again when it is used up, and resumes', async () => {
+    let { disk, engine } = await full()
+    expect(await useUpReserve(engine)).toBe('disk-full')
+    for (let kill = 0; kill < 20; kill++) {
+      disk = disk.crash()
+      const clock = new VirtualClock()
+      const opened = makeStore(disk, clock)
+      const broker = new Broker({ engine: opened.engine, clock, log: silentLog })
+      await broker.start()
+      const [measured] = await broker.measure(['plain'])
+      expect((measured?.ready ?? 0) + (measured?.leased ?? 0)).toBe(SENT)
+      const code = await broker.receive({ queue: 'plain', max: 1 }).then(() => '', codeOf)
+      expect(code).toBe('disk-full')
+      if (kill % 2 === 0) await broker.close()
+    }
+    disk = disk.crash()
+    disk.capacityBytes = Number.POSITIVE_INFINITY
+    const { engine: again, clock } = await openStore(disk)
+    await clock.advance(60_000)
+    expect(await again.lease({ queue: 'plain', max: 1, lease: { kind: 'clock' } })).toHaveLength(1)
+    await again.close()
   })
 
   it('outlives the end of all leases at one instant', async () => {

@@ -1,6 +1,7 @@
 /** The owner's side of a shared folder: the store in this process, and the processes that joined it. */
 import type { Socket } from 'node:net'
 import type { Port } from '../../broker/port.ts'
+import { SpindleError } from '../../model/errors.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Log } from '../../runtime/log.ts'
 import { Holders } from '../remote/holders.ts'
@@ -37,7 +38,7 @@ export class Ownership {
       const holders = new Holders({ port: store, clock, log })
       // Leases that this process took while it was joined are still its own; those of the owner that died are nobody's.
       await holders.connected(name)
-      if (claim.deadHolder !== undefined) await store.releaseHolder(claim.deadHolder)
+      if (claim.deadHolder !== undefined) await endDead(store, claim.deadHolder)
       return new Ownership(parts, store, holders)
     } catch (fault) {
       await store?.close().catch(() => {})
@@ -70,5 +71,14 @@ export class Ownership {
     } finally {
       await claim.letGo()
     }
+  }
+}
+
+/** A full disk may not take the end of its leases: they run out by themselves, and nobody is kept out for that. */
+async function endDead(store: Port, holder: string): Promise<void> {
+  try {
+    await store.releaseHolder(holder)
+  } catch (fault) {
+    if (!(fault instanceof SpindleError && fault.code === 'disk-full')) throw fault
   }
 }

@@ -10,9 +10,9 @@ import type { Journal, ReplayStart } from './journal/journal.ts'
 
 /** A segment with a smaller share of live bytes is copied out. */
 const LIVE_SHARE_MIN = 0.5
-/** Copied in one turn of the event loop, bytes and entries. */
-const SLICE_BYTES = 1_048_576
+/** Copied in one turn of the event loop, entries; and what each may need besides its bytes, in a record of its own. */
 const SLICE_ENTRIES = 1_024
+const ENTRY_BYTES = 256
 
 export class Compactor {
   readonly #core: Core
@@ -53,21 +53,26 @@ export class Compactor {
     const { slots } = this.#core.index
     this.#copies.clear()
     for (let chunk = 0; chunk < slots.chunks.length; chunk++) {
-      for (let from = 0; from < CHUNK_SLOTS; ) {
-        // What is left of a full disk is for leases and settles.
-        if (this.#stopping || this.#journal.diskIsFull) return
-        from = this.#slice(segments, chunk, from)
+      for (let from = 0, bytes = this.#journal.settleRoomBytes; from < CHUNK_SLOTS; ) {
+        // What is left of a full disk is for leases and settles; and no copy may find out half way that it is full.
+        const room = this.#journal.hasRoom(bytes) || (await this.#journal.makeRoom(bytes))
+        if (!room || this.#stopping || this.#journal.diskIsFull) return
+        if (!this.#journal.hasRoom(bytes)) continue // somebody else took it
+        const before = from
+        from = this.#slice(segments, chunk, from, bytes)
+        bytes = from === before ? this.#bytesOf(segments, (chunk << CHUNK_BITS) | from) : this.#journal.settleRoomBytes
         if (this.#core.ledger.open) await this.#seal()
       }
     }
   }
 
-  /** Copies from slot `from` of the chunk on until the slice is full; returns where the next one begins. */
-  #slice(segments: ReadonlySet<number>, chunk: number, from: number): number {
-    const { index, ledger } = this.#core
+  /** Copies from slot `from` of the chunk on while there is room; returns where the next slice begins. */
+  #slice(segments: ReadonlySet<number>, chunk: number, from: number, bytesMax: number): number {
+    const { index } = this.#core
     const c = index.slots.chunks[chunk]
     if (c === undefined) return CHUNK_SLOTS
     let entries = 0
+    let left = bytesMax
     for (let i = from; i < CHUNK_SLOTS; i++) {
       const state = c.state[i] as number
       if (state === State.free || state === State.zombie) continue
@@ -77,6 +82,9 @@ export class Compactor {
         segments.has(index.slots.blob(slot, 'note')?.segment ?? 0) ||
         segments.has(index.slots.blob(slot, 'kept')?.segment ?? 0)
       if (!needs) continue
+      const bytes = this.#bytesOf(segments, slot)
+      if (entries >= SLICE_ENTRIES || bytes > left) return i
+      left -= bytes
       try {
         this.#copy(segments, slot)
       } catch (error) {
@@ -84,9 +92,17 @@ export class Compactor {
         this.#log.error('a message could not be copied forward', { number: c.number[i], error })
       }
       entries++
-      if (entries >= SLICE_ENTRIES || ledger.scribe.length >= SLICE_BYTES) return i + 1
     }
     return CHUNK_SLOTS
+  }
+
+  /** What the copies of the row need at most. */
+  #bytesOf(segments: ReadonlySet<number>, slot: number): number {
+    const { index } = this.#core
+    let bytes = 0
+    for (const place of [index.contentOf(slot), index.slots.blob(slot, 'note'), index.slots.blob(slot, 'kept')])
+      if (place !== undefined && segments.has(place.segment)) bytes += ENTRY_BYTES + place.length
+    return bytes
   }
 
   #copy(segments: ReadonlySet<number>, slot: number): void {

@@ -116,6 +116,11 @@ export class Core {
     if (queue.policy.onDeath.kind === 'exchange' && queue.count(State.dead) > 0) this.hint(queue)
   }
 
+  /** Dead messages that are on their way to an exchange wait for somebody who watches. */
+  hintAllDead(): void {
+    for (const queue of this.byName.values()) this.hintDead(queue)
+  }
+
   addQueue(id: number, name: string, policy: QueuePolicy, lifetime: QueueLifetime): QueueState {
     const queue = new QueueState(this.index.slots, id, name, policy, lifetime)
     queue.usedAtMs = this.nowMs

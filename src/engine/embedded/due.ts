@@ -5,7 +5,7 @@ import { drop, expire, loseLease } from './endings.ts'
 import type { Holder } from './holders.ts'
 import type { Claim } from './index/groups.ts'
 import type { QueueState } from './index/queue-state.ts'
-import { SLOT_MASK, State } from './index/slots.ts'
+import { NONE, SLOT_MASK, State } from './index/slots.ts'
 import type { UnitNotes } from './rows.ts'
 
 /** Queues whose lifetime is `idle` are looked at when the first of them may be due. */
@@ -39,8 +39,8 @@ export function applyDue(core: Core, idle: Idle, budget: number, notes: UnitNote
   }
   if (core.holders.firstMs <= core.nowMs) {
     for (const holder of core.holders.ended(core.nowMs)) {
-      applied++
-      endHolder(core, holder, true, notes)
+      applied += 1 + endHolder(core, holder, budget - applied, notes)
+      if (core.holders.get(holder.name) === holder) core.holders.stayDue(holder, core.nowMs)
     }
   }
   if (idle.firstMs <= core.nowMs) {
@@ -125,15 +125,26 @@ function* untoldClaims(core: Core): Generator<{ queue: QueueState; claim: Claim 
   }
 }
 
-/** Its leases end as lost ones do (`spend: false`: unspent), its queues and claims go. */
-export function endHolder(core: Core, holder: Holder, spend: boolean, notes: UnitNotes): void {
+/**
+ * Its leases end as lost ones do, or unspent, then its queues and claims go. Where it has more than `leasesMax`, it is still there
+ * afterwards, with the rest. Returns how many ended.
+ */
+export function endHolder(core: Core, holder: Holder, leasesMax: number, notes: UnitNotes): number {
   const { index } = core
   const { slots } = index
-  const rows = core.holders.rowsOf(holder).sort((a, b) => slots.sequenceOf(a) - slots.sequenceOf(b))
-  for (const slot of rows) {
+  holder.ending ??= core.holders.rowsOf(holder).sort((a, b) => slots.sequenceOf(b) - slots.sequenceOf(a))
+  let ended = 0
+  for (let slot = NONE; ended < leasesMax; ) {
+    slot = holder.ending.pop() ?? NONE
+    if (slot === NONE) break
     const still = slots.chunk(slot).lease?.holder[slot & SLOT_MASK] === holder.index
-    if (still && index.stateOf(slot) === State.leased) loseLease(core, slot, spend, notes)
+    if (!still || index.stateOf(slot) !== State.leased) continue
+    loseLease(core, slot, holder.spends, notes)
+    ended++
   }
+  if (holder.ending.length === 0) holder.ending = undefined
+  // It has leases from meanwhile, too, perhaps.
+  if (holder.first !== NONE) return ended
   for (const queue of [...core.byName.values()]) {
     if (queue.lifetime.kind === 'holder' && queue.lifetime.holder === holder.name) dropQueue(core, queue)
     else if (queue.policy.groups.kind === 'sticky') {
@@ -145,6 +156,7 @@ export function endHolder(core: Core, holder: Holder, spend: boolean, notes: Uni
     }
   }
   core.holders.remove(holder)
+  return ended
 }
 
 export function dropQueue(core: Core, queue: QueueState): void {

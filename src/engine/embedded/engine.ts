@@ -38,15 +38,13 @@ import { append } from './appends.ts'
 import { browse, measureAll } from './browse.ts'
 import { Core } from './core.ts'
 import { applyDue, endHolder, Idle, nextDueMs } from './due.ts'
-import { NONE } from './index/slots.ts'
 import type { Journal } from './journal/journal.ts'
 import { Leased } from './leased.ts'
 import { type Describe, EXTEND_BYTES, extend, lease } from './leases.ts'
 import { type EmbeddedEngineParts, fill, openJournal } from './opening.ts'
 import { Receipts } from './receipts.ts'
-import type { Reveals } from './reveals.ts'
 import { Room } from './room.ts'
-import { isDurable, newNotes, reveal, type UnitNotes } from './rows.ts'
+import { isDurable, newNotes, reveal, revealUpTo, type UnitNotes } from './rows.ts'
 import type { UnitTools } from './unit-tools.ts'
 import { appendBytesOf, appends, runUnit, SETTLED, settleBy, settleBytesOf } from './units.ts'
 import type { Upkeep } from './upkeep.ts'
@@ -116,12 +114,7 @@ export class EmbeddedEngine implements Engine {
     this.#upkeep = await fill(core, journal, this.#parts)
     for (const queue of core.byName.values()) if (queue.lifetime.kind === 'idle') this.#idle.firstMs = core.nowMs
     this.#state = 'open'
-    this.#hintDead()
-  }
-
-  /** Dead messages that are on their way to an exchange wait for somebody who watches. */
-  #hintDead(): void {
-    for (const queue of this.#core.byName.values()) this.#core.hintDead(queue)
+    this.#core.hintAllDead()
   }
 
   close(): Promise<void> {
@@ -343,9 +336,24 @@ export class EmbeddedEngine implements Engine {
     if (refusal !== undefined) return Promise.reject(refusal)
     const ended = this.#core.holders.get(holder)
     if (ended === undefined) return Promise.resolve()
+    const { holders } = this.#core
+    const room = this.#room as Room
+    const endsMax = room.endsMax()
+    if (endsMax === 0)
+      return room
+        .makeForEnds()
+        .then((made) => (made ? this.releaseHolder(holder, options) : Promise.reject(this.#full('releaseHolder'))))
     const notes = newNotes()
-    endHolder(this.#core, ended, options?.spend !== false, notes)
-    return this.#sealed('durable', undefined, notes)
+    ended.spends = options?.spend !== false
+    endHolder(this.#core, ended, endsMax, notes)
+    const stored = this.#sealed('durable', undefined, notes)
+    if (holders.get(holder) !== ended) return stored
+    // The rest in records of their own: one of any size may find no room.
+    const rest = stored.then(() => this.releaseHolder(holder, options))
+    return rest.catch((fault: unknown) => {
+      holders.stayDue(ended, this.#core.nowMs)
+      throw fault
+    })
   }
 
   browse(request: BrowseRequest): Promise<BrowsePage> {
@@ -388,14 +396,16 @@ export class EmbeddedEngine implements Engine {
 
   watch(listener: (queue: string) => void): () => void {
     const end = this.#watchers.add(listener)
-    if (this.#state === 'open') this.#hintDead()
+    if (this.#state === 'open') this.#core.hintAllDead()
     return end
   }
 
   /** A verb that only reads: answers once what it saw is durable. */
   #look<T>(verb: string, read: () => T): Promise<T> {
-    const refusal = this.#begin(verb)
+    // Where not even what is due can be written, it answers as of the last time it could.
+    const refusal = this.#journal?.exhausted === true ? this.#unusable(verb) : this.#begin(verb)
     if (refusal !== undefined) return Promise.reject(refusal)
+    this.#core.readClocks()
     try {
       return this.#core.ledger.whenDurable(0, read())
     } catch (error) {
@@ -429,7 +439,6 @@ export class EmbeddedEngine implements Engine {
     return undefined
   }
 
-  /** Half a verb would poison the store; none keeps it, and space that comes back lets it go on. */
   #full(verb: string): SpindleError {
     return new SpindleError('disk-full', `${verb} on ${this.#parts.disk.label}, where the space held back is used up`)
   }
@@ -464,21 +473,14 @@ export class EmbeddedEngine implements Engine {
   }
 
   #written(sealed: number): void {
-    this.#revealUpTo(this.#core.writtenReveals, sealed)
+    revealUpTo(this.#core, this.#core.writtenReveals, sealed)
     this.#core.ledger.reachWritten(sealed)
   }
 
   #synced(sealed: number): void {
-    this.#revealUpTo(this.#core.durableReveals, sealed)
+    revealUpTo(this.#core, this.#core.durableReveals, sealed)
     this.#core.ledger.reachSynced(sealed)
     this.#upkeep?.consider()
-  }
-
-  #revealUpTo(reveals: Reveals, sealed: number): void {
-    let slot = reveals.next(sealed)
-    if (slot === NONE) return
-    this.#core.readClocks()
-    for (; slot !== NONE; slot = reveals.next(sealed)) reveal(this.#core, slot)
   }
 
   #poison(cause: unknown): void {

@@ -10,6 +10,10 @@ export class Holder {
   untilMs: number
   /** The row leased last; the others follow by `HolderLinks.next`. */
   first = NONE
+  /** While it ends in pieces: rows still to look at, the next one last. */
+  ending: number[] | undefined
+  /** Do its leases cost an attempt when it ends? */
+  spends = true
 
   constructor(name: string, index: number, untilMs: number) {
     this.name = name
@@ -57,7 +61,14 @@ export class Holders {
   renew(name: string, untilMs: number): void {
     const holder = this.meet(name, untilMs)
     holder.untilMs = untilMs
+    holder.spends = true
     if (untilMs < this.#firstMs) this.#firstMs = untilMs
+  }
+
+  /** It ends, and is not over yet: the next look at what is due goes on. */
+  stayDue(holder: Holder, nowMs: number): void {
+    holder.untilMs = Math.min(holder.untilMs, nowMs)
+    this.#firstMs = Math.min(this.#firstMs, holder.untilMs)
   }
 
   /** Call when its leases are gone. */

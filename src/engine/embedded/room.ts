@@ -12,6 +12,8 @@ import { appends, recordBytesOf } from './units.ts'
 /** What one lease, or one thing that time does, writes at most: a name, or a history and a failed event. */
 const LEASE_BYTES = 320
 const DUE_BYTES = 2_048
+/** Ends of leases in one record. */
+const ENDS = [20_000, 2_000, 200]
 
 export class Room {
   readonly #core: Core
@@ -25,6 +27,17 @@ export class Room {
   /** Transitions that may be applied in one record. */
   dueMax(budget: number): number {
     return this.#journal.diskIsFull ? Math.min(budget, this.#share(DUE_BYTES)) : budget
+  }
+
+  /** Ends of leases for which there is room for sure; 0: not before `makeForEnds`. */
+  endsMax(): number {
+    for (const ends of ENDS) if (this.#journal.hasRoom(ends * DUE_BYTES, 'settle')) return ends
+    return this.#journal.hasRoom(this.#journal.settleRoomBytes, 'settle') ? this.#share(DUE_BYTES) : 0
+  }
+
+  /** false: the disk is full. */
+  makeForEnds(): Promise<boolean> {
+    return this.#journal.makeRoom(this.#journal.settleRoomBytes, 'settle')
   }
 
   /** Leases that one call may grant. */

@@ -6,8 +6,9 @@ import { CONTENT_HEADER_BYTES } from './codec.ts'
 import { type Core, instant } from './core.ts'
 import type { NewRow } from './index/message-index.ts'
 import type { QueueState } from './index/queue-state.ts'
-import { Flag, SLOT_MASK, State } from './index/slots.ts'
+import { Flag, NONE, SLOT_MASK, State } from './index/slots.ts'
 import { Blob } from './ledger.ts'
+import type { Reveals } from './reveals.ts'
 import type { AppendFields } from './scribe.ts'
 
 /** What a unit in progress remembers. */
@@ -142,6 +143,14 @@ export function reveal(core: Core, slot: number): void {
   if (state !== State.pending) return
   index.reveal(slot, core.nowMs)
   if (index.stateOf(slot) === State.ready) core.hint(index.queueOf(slot))
+}
+
+/** Makes visible what waited for records up to `reached`. */
+export function revealUpTo(core: Core, reveals: Reveals, reached: number): void {
+  let slot = reveals.next(reached)
+  if (slot === NONE) return
+  core.readClocks()
+  for (; slot !== NONE; slot = reveals.next(reached)) reveal(core, slot)
 }
 
 function placeOf(notes: UnitNotes, content: Content): number {

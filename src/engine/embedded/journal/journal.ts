@@ -30,6 +30,8 @@ import {
   putUint32,
   RECORD_HEADER_BYTES,
   RECORD_PAYLOAD_BYTES_MAX,
+  type RecordDurability,
+  type RecordRoom,
   ROLL_BYTES,
   SEGMENT_HEADER_BYTES,
   sealRecord,
@@ -46,6 +48,7 @@ import { type ChunkSource, JournalWriter } from './writer.ts'
 
 export type { JournalOptions } from './journal-options.ts'
 export type { Position } from './position.ts'
+export type { RecordDurability, RecordRoom } from './record-format.ts'
 export type { OnRecord } from './recovery.ts'
 export type { ReplayStart } from './replay.ts'
 
@@ -57,11 +60,6 @@ export interface JournalSegment {
   readonly bytes: number
 }
 
-/** `durable`: asks for a sync. `relaxed`: written only (leases, extends, relaxed appends). */
-export type RecordDurability = 'durable' | 'relaxed'
-/** `append` records may not use the segment that is held back for a full disk; `settle` ones (lease, settle, drop, copy) may. */
-export type RecordRoom = 'append' | 'settle'
-
 const SEGMENT_BYTES_DEFAULT = 64 * 1_048_576
 const SEGMENT_BYTES_MIN = 65_536
 const RECENT_BYTES_DEFAULT = 1_048_576
@@ -70,6 +68,8 @@ const FIRST_SEGMENT_BYTES = 4 * 1_048_576
 /** What a record needs around its payload, a marker before and behind it and a roll included. */
 const LEAST_BYTES = RECORD_HEADER_BYTES + 2 * MARKER_BYTES + ROLL_BYTES
 const SETTLE_ROOM_BYTES = 65_536
+/** Kept for those who open a folder whose disk is full: each writes one record. */
+const OPENING_ROOM_BYTES = 8_192
 
 export class Journal {
   /** Set all three before `recover`. Progress is told in order; `onFailed` once. */
@@ -162,7 +162,10 @@ export class Journal {
       this.#startAt(await replayJournal(parts, from, onRecord))
     }
     this.#state = 'running'
-    this.#spares.want(this.#regularBytes(this.#open.sheet.segment + 1))
+    const bytes = this.#regularBytes(this.#open.sheet.segment + 1)
+    this.#spares.want(bytes)
+    // Is the disk full? No verb may find out half way.
+    if (!this.#hasVerbRoom()) await this.#spares.make(bytes, 'settle')
     this.#idleMarker.arm()
   }
 
@@ -282,6 +285,9 @@ export class Journal {
   async deleteSegment(id: number): Promise<void> {
     if (this.#table.find(id) === undefined || id >= this.#writer.syncedTo.segment)
       throw new Error(`segment ${id} is not there, or in use`)
+    const bytes = this.#table.ids().length * 4
+    if (!this.hasRoom(bytes, 'settle') && !(await this.makeRoom(bytes, 'settle')))
+      throw new SpindleError('disk-full', `giving segment ${id} of ${this.#disk.label} back`)
     const rest = this.#table.ids().filter((each) => each !== id)
     const at = this.reserve(KIND_SEGMENTS, rest.length * 4, 'settle')
     for (const [index, each] of rest.entries()) putUint32(this.buffer, at + index * 4, each)
@@ -305,7 +311,11 @@ export class Journal {
 
   /** Is the disk full and the segment held back nearly so, too? Then even a settle may find no room. */
   get exhausted(): boolean {
-    return this.#spares.diskIsFull && !this.hasRoom(2 * this.settleRoomBytes, 'settle')
+    return this.#spares.diskIsFull && !this.#hasVerbRoom()
+  }
+
+  #hasVerbRoom(): boolean {
+    return this.hasRoom(2 * this.settleRoomBytes + OPENING_ROOM_BYTES, 'settle')
   }
 
   /** Writes and syncs what was sealed; then says so in the files and closes them. Idempotent. A poisoned journal only closes its files. */

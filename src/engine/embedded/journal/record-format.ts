@@ -46,6 +46,11 @@ const HEADER_COPY_AT = 2_048
 /** Of the format before salts. */
 const UNSALTED_CRC_AT = 20
 
+/** `durable`: asks for a sync. `relaxed`: written only (leases, extends, relaxed appends). */
+export type RecordDurability = 'durable' | 'relaxed'
+/** `append` records may not use the segment that is held back for a full disk; `settle` ones (lease, settle, drop, copy) may. */
+export type RecordRoom = 'append' | 'settle'
+
 /** What binds records and markers to a segment and to this life of its file. */
 export function segmentSeed(segment: number, salt: number): number {
   return crcFeedUint32(crcFeedUint32(CRC_START, segment), salt)
