@@ -42,6 +42,7 @@ import type {
   ReceiveRequest,
   RedriveRequest,
   RedriveView,
+  SendOptions,
   SettleRequest,
   Step,
   TransactionPort,
@@ -199,23 +200,23 @@ export class Broker implements Port {
     return this.#catalog.exchanges(exchanges)
   }
 
-  append(queue: string, messages: readonly NewMessage[]): Promise<AppendOutcome[]> {
+  append(queue: string, messages: readonly NewMessage[], options?: SendOptions): Promise<AppendOutcome[]> {
     return faultsAsRejections(() => {
       for (const { delayMs, ttlMs } of messages) this.#expect(queue, delayMs, ttlMs)
-      return this.#publisher.append(queue, messages)
+      return this.#publisher.append(queue, messages, options)
     })
   }
 
-  publish(exchange: string, messages: readonly PublishedMessage[]): Promise<AppendOutcome[][]> {
-    return faultsAsRejections(() => this.#publisher.publish(exchange, messages))
+  publish(exchange: string, messages: readonly PublishedMessage[], options?: SendOptions): Promise<AppendOutcome[][]> {
+    return faultsAsRejections(() => this.#publisher.publish(exchange, messages, options))
   }
 
   async match(exchange: string, messages: readonly PublishedMessage[]): Promise<Binding[][]> {
     return this.#publisher.match(exchange, messages)
   }
 
-  deliver(units: readonly (readonly QueuedMessage[])[]): Promise<AppendOutcome[][]> {
-    return faultsAsRejections(() => this.#publisher.deliver(units))
+  deliver(units: readonly (readonly QueuedMessage[])[], options?: SendOptions): Promise<AppendOutcome[][]> {
+    return faultsAsRejections(() => this.#publisher.deliver(units, options))
   }
 
   receive(request: ReceiveRequest, signal?: AbortSignal): Promise<Delivery[]> {

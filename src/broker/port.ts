@@ -6,6 +6,7 @@
 import type {
   BrowsePage,
   BrowseRequest,
+  CommitOptions,
   LeaseSource,
   LeaseTerm,
   Outcome,
@@ -49,6 +50,9 @@ export type Settleable = Pick<Delivery, 'receipt' | 'id'> & Partial<Pick<Deliver
 /** What can be done in a transaction of the caller's: it happens with their COMMIT, or never. */
 export type TransactionPort = Pick<Port, 'append' | 'publish' | 'transact' | 'settle'>
 
+/** `early`: see `CommitOptions`; as if it were not said in a process that has not the store itself. */
+export type SendOptions = Pick<CommitOptions, 'early'>
+
 export interface Port {
   /** Only in the process of the store, and only where its engine can. */
   readonly direct?: DirectPort | undefined
@@ -84,16 +88,16 @@ export interface Port {
   listExchanges(exchanges?: readonly string[]): Promise<ExchangeView[]>
 
   /** One unit a message; all share one sync. Limits are checked before anything is stored (`too-large` is an outcome). */
-  append(queue: string, messages: readonly NewMessage[]): Promise<AppendOutcome[]>
+  append(queue: string, messages: readonly NewMessage[], options?: SendOptions): Promise<AppendOutcome[]>
   /**
    * Routes each message and appends it to every queue that takes it: one unit a message, all share one sync. One outcome for each of
    * these queues (of a fanout in the order of their bindings, else in no order that is promised; `match` names them); [] when no queue took it. Rejects `no-such-exchange`, `too-large`.
    */
-  publish(exchange: string, messages: readonly PublishedMessage[]): Promise<AppendOutcome[][]>
+  publish(exchange: string, messages: readonly PublishedMessage[], options?: SendOptions): Promise<AppendOutcome[][]>
   /** The bindings to queues by which `publish` would deliver each message (through other exchanges and alternates): one for each queue, the first that leads to it. Stores nothing. */
   match(exchange: string, messages: readonly PublishedMessage[]): Promise<Binding[][]>
   /** Each inner list is one atomic unit of appends that do not depend on each other's outcome; all share one sync. Outcomes as asked. */
-  deliver(units: readonly (readonly QueuedMessage[])[]): Promise<AppendOutcome[][]>
+  deliver(units: readonly (readonly QueuedMessage[])[], options?: SendOptions): Promise<AppendOutcome[][]>
   /** Waits up to `waitMs` (default 0) for at least one. Waiting receives are served in turn. An abort of `signal` answers [] and leases nothing that would be lost. */
   receive(request: ReceiveRequest, signal?: AbortSignal): Promise<Delivery[]>
   settle(settlements: readonly SettleRequest[]): Promise<SettleOutcome[]>

@@ -8,7 +8,7 @@ import type { ExchangeTable } from '../routing/exchange-table.ts'
 import { route } from '../routing/route.ts'
 import { RoutedMessage } from '../routing/routed-message.ts'
 import type { Catalog } from './catalog.ts'
-import type { PublishedMessage, QueuedMessage, SimpleStep, Step } from './port.ts'
+import type { PublishedMessage, QueuedMessage, SendOptions, SimpleStep, Step } from './port.ts'
 
 const TOO_LARGE: AppendOutcome = { kind: 'refused', reason: 'too-large' }
 
@@ -34,18 +34,18 @@ export class Publisher {
     this.#sending = parts.sending
   }
 
-  append(queue: string, messages: readonly NewMessage[]): Promise<AppendOutcome[]> {
+  append(queue: string, messages: readonly NewMessage[], options?: SendOptions): Promise<AppendOutcome[]> {
     this.#checkBatch(messages.length, 'send to', queue)
     const only = messages.length === 1 ? messages[0] : undefined
     if (only !== undefined) {
       if (!this.#fits(only, queue)) return Promise.resolve([TOO_LARGE])
-      return this.#engine.commit([{ ops: [{ kind: 'append', queue, message: only }] }]).then(firstUnit)
+      return this.#engine.commit([{ ops: [{ kind: 'append', queue, message: only }] }], options).then(firstUnit)
     }
     const fitting = messages.map((message) => this.#fits(message, queue))
     const units = messages
       .filter((_, i) => fitting[i])
       .map((message): Unit => ({ ops: [{ kind: 'append', queue, message }] }))
-    return this.#engine.commit(units).then((outcomes) => {
+    return this.#engine.commit(units, options).then((outcomes) => {
       let unit = 0
       return fitting.map((fits) => (fits ? appendOutcome(outcomes[unit++]?.[0]) : TOO_LARGE))
     })
@@ -56,14 +56,14 @@ export class Publisher {
     return this.#fits(message, queue)
   }
 
-  publish(exchange: string, messages: readonly PublishedMessage[]): Promise<AppendOutcome[][]> {
+  publish(exchange: string, messages: readonly PublishedMessage[], options?: SendOptions): Promise<AppendOutcome[][]> {
     this.#checkBatch(messages.length, 'publish to', exchange)
     const from = this.#exchange(exchange, 'publish to')
     const only = messages.length === 1 ? messages[0] : undefined
     if (only !== undefined) {
       const ops = this.#published(from, only)
       if (ops.length === 0) return Promise.resolve([[]])
-      return this.#engine.commit([{ ops }]).then(([outcomes = []]) => [takenOf(outcomes)])
+      return this.#engine.commit([{ ops }], options).then(([outcomes = []]) => [takenOf(outcomes)])
     }
     const units: Unit[] = []
     /** For each message the place of its unit; those that no queue takes need none. */
@@ -72,7 +72,7 @@ export class Publisher {
       return ops.length === 0 ? -1 : units.push({ ops }) - 1
     })
     if (units.length === 0) return Promise.resolve(messages.map(() => []))
-    return this.#engine.commit(units).then((outcomes) => places.map((place) => takenOf(outcomes[place] ?? [])))
+    return this.#engine.commit(units, options).then((outcomes) => places.map((place) => takenOf(outcomes[place] ?? [])))
   }
 
   match(exchange: string, messages: readonly PublishedMessage[]): Binding[][] {
@@ -80,7 +80,7 @@ export class Publisher {
     return messages.map((message) => [...this.#route(from, message)])
   }
 
-  deliver(deliveries: readonly (readonly QueuedMessage[])[]): Promise<AppendOutcome[][]> {
+  deliver(deliveries: readonly (readonly QueuedMessage[])[], options?: SendOptions): Promise<AppendOutcome[][]> {
     this.#checkBatch(deliveries.length, 'deliver', 'units')
     const fitting = deliveries.map((unit) => unit.map(({ queue, message }) => this.#fits(message, queue)))
     const units = deliveries.map(
@@ -95,7 +95,7 @@ export class Publisher {
     )
     const filled = units.filter(({ ops }) => ops.length > 0)
     if (filled.length === 0) return Promise.resolve(fitting.map((unit) => unit.map(() => TOO_LARGE)))
-    return this.#engine.commit(filled).then((outcomes) => {
+    return this.#engine.commit(filled, options).then((outcomes) => {
       let next = 0
       return fitting.map((unit, at) => {
         const answers = units[at]?.ops.length === 0 ? [] : (outcomes[next++] ?? [])

@@ -14,7 +14,15 @@
  *   had no effect; then they are repeated
  * - new calls wait for the next port, up to a patience, then reject with what the place says
  */
-import type { DirectPort, Port, PublishedMessage, ReceiveRequest, SettleRequest, Step } from '../broker/port.ts'
+import type {
+  DirectPort,
+  Port,
+  PublishedMessage,
+  ReceiveRequest,
+  SendOptions,
+  SettleRequest,
+  Step,
+} from '../broker/port.ts'
 import { SpindleError } from '../model/errors.ts'
 import type { Delivery, MessageId, NewMessage, Receipt } from '../model/message.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -101,16 +109,16 @@ export abstract class CarriedPort implements Port {
     return this.#remote !== undefined
   }
 
-  append(queue: string, messages: readonly NewMessage[]): Promise<Answer<'append'>> {
+  append(queue: string, messages: readonly NewMessage[], options?: SendOptions): Promise<Answer<'append'>> {
     const store = this.store
     return store !== undefined
-      ? store.append(queue, messages)
+      ? store.append(queue, messages, options)
       : this.#carry('append', (port) => port.append(queue, messages))
   }
 
-  publish(exchange: string, messages: readonly PublishedMessage[]): Promise<Answer<'publish'>> {
+  publish(exchange: string, messages: readonly PublishedMessage[], options?: SendOptions): Promise<Answer<'publish'>> {
     const store = this.store
-    if (store !== undefined) return store.publish(exchange, messages)
+    if (store !== undefined) return store.publish(exchange, messages, options)
     return this.#carry('publish', (port) => port.publish(exchange, messages))
   }
 
@@ -118,8 +126,8 @@ export abstract class CarriedPort implements Port {
     return this.#carry('match', (port) => port.match(exchange, messages))
   }
 
-  deliver(units: Parameters<Port['deliver']>[0]): Promise<Answer<'deliver'>> {
-    return this.#carry('deliver', (port) => port.deliver(units))
+  deliver(units: Parameters<Port['deliver']>[0], options?: SendOptions): Promise<Answer<'deliver'>> {
+    return this.#carry('deliver', (port) => port.deliver(units, options))
   }
 
   receive(request: ReceiveRequest, signal?: AbortSignal): Promise<Delivery[]> {

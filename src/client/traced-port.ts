@@ -10,11 +10,13 @@ type Headers = Readonly<Record<string, string>>
 export function tracedPort(port: Port, tracing: Tracing): Port {
   return portWith(port, {
     direct: undefined,
-    append: (queue, messages) =>
-      tracing.send(factsOf(queue, messages), (headers) => port.append(queue, carrying(messages, headers))),
-    publish: (exchange, messages) =>
-      tracing.send(factsOf(exchange, messages), (headers) => port.publish(exchange, carrying(messages, headers))),
-    deliver: (units) => {
+    append: (queue, messages, options) =>
+      tracing.send(factsOf(queue, messages), (headers) => port.append(queue, carrying(messages, headers), options)),
+    publish: (exchange, messages, options) =>
+      tracing.send(factsOf(exchange, messages), (headers) =>
+        port.publish(exchange, carrying(messages, headers), options),
+      ),
+    deliver: (units, options) => {
       const messages = units.flat()
       const facts = factsOf(
         messages[0]?.queue ?? '',
@@ -23,6 +25,7 @@ export function tracedPort(port: Port, tracing: Tracing): Port {
       return tracing.send(facts, (headers) =>
         port.deliver(
           units.map((unit) => unit.map(({ queue, message }) => ({ queue, message: carry(message, headers) }))),
+          options,
         ),
       )
     },

@@ -67,7 +67,7 @@ export interface Engine {
    * Outcomes stand in the order of units and their ops. A `required` op that is stale, duplicate, refused or fails its
    * `expect` aborts its unit: the unit's outcomes are then `aborted`, but for the op that caused it. Where that op is the
    * duplicate of an append of its own unit, `of` names nothing.
-   * An append may be leased only after its unit has resolved. Ops see what earlier ops of their unit did.
+   * An append may be leased only after its unit has resolved (`early`: before). Ops see what earlier ops of their unit did.
    * A required append may be refused `queue-full` where whether it fits depends on what its unit did before; none is let in wrongly.
    */
   commit(units: readonly Unit[], options?: CommitOptions): Promise<Outcome[][]>
@@ -168,6 +168,12 @@ export interface Capabilities {
 export interface CommitOptions {
   /** An opaque transaction of the caller; only with `capabilities.callerTransactions`, else `unsupported`. */
   readonly within?: unknown
+  /**
+   * What is appended may be leased at once, while the commit still waits for the sync. A delivery leaves when it is written, as ever, and
+   * what it delivers is written before it: of what somebody has seen, only a power cut takes anything back, and only what no commit has
+   * resolved for. Ignored by engines whose units are visible only when they are durable. Default false.
+   */
+  readonly early?: boolean
 }
 
 export interface Unit {

@@ -142,6 +142,13 @@ export function unitSuite(make: MakeEngine): void {
       expect(await s.takeBodies(1, {}, 'new')).toEqual(['a'])
     })
 
+    it('of an early kind is leasable and stored all the same', async () => {
+      const s = await Subject.with(make)
+      const [unit] = await s.engine.commit([{ ops: [append('a'), append('b')] }], { early: true })
+      expect(unit?.map(({ kind }) => kind)).toEqual(['stored', 'stored'])
+      expect(await s.takeBodies(2)).toEqual(['a', 'b'])
+    })
+
     it('of a relaxed kind does the same', async () => {
       const s = await Subject.with(make)
       await s.engine.commit([{ ops: [{ kind: 'record', key: 'k', value: bytes('v') }], relaxed: true }])

@@ -530,6 +530,27 @@ export const mutants: readonly Mutant[] = [
     },
   },
   {
+    name: 'early appends are resolved before their sync',
+    file: `${ENGINE}/engine.ts`,
+    find: '    if (wait.durable === 0) return ledger.whenWritten(wait.written, value)\n',
+    replace:
+      '    if (wait.durable === 0 || wait.early) return ledger.whenWritten(Math.max(wait.written, wait.durable), value)\n',
+    caughtBy: {
+      file: 'test/embedded/early.test.ts',
+      test: 'delivers an early append when it is written, and resolves it when it is synced',
+    },
+  },
+  {
+    name: 'early appends are delivered before they are written',
+    file: `${ENGINE}/engine.ts`,
+    find: "      else latest.written = core.ledger.seal('relaxed', 'settle')\n",
+    replace: "      else core.ledger.seal('relaxed', 'settle')\n",
+    caughtBy: {
+      file: 'test/embedded/early.test.ts',
+      test: 'delivers an early append when it is written, and resolves it when it is synced',
+    },
+  },
+  {
     name: 'amqp: a refused publish is acked',
     file: 'src/frontends/amqp/publisher.ts',
     find: '    if (refused.length > 0 && run.confirm !== undefined) run.confirm.refused = refused\n',

@@ -54,10 +54,11 @@ import { Watchers } from './watchers.ts'
 /** Transitions that one verb applies at most before its own work, so that none pauses the process. */
 const DUE_BUDGET = 20_000
 
-/** What a commit waits for: record numbers, 0 for none. */
+/** What a commit waits for: record numbers, 0 for none. `early`: others may lease what it appends meanwhile. */
 interface Wait {
   durable: number
   written: number
+  readonly early: boolean
 }
 
 export class EmbeddedEngine implements Engine {
@@ -85,7 +86,7 @@ export class EmbeddedEngine implements Engine {
   #roomLine: Promise<unknown> = Promise.resolve()
   #inRoomLine = 0
   /** What the latest direct call waits for. */
-  readonly #latest: Wait = { durable: 0, written: 0 }
+  readonly #latest: Wait = { durable: 0, written: 0, early: false }
   readonly #delivery: Describe = (slot) => deliveryOf(this.#core, this.#receipts, slot)
   readonly #leased: Describe = (slot) => new Leased(this.#core, this.#receipts, slot)
 
@@ -143,7 +144,7 @@ export class EmbeddedEngine implements Engine {
       return Promise.reject(new SpindleError('unsupported', 'commit within a transaction of the caller'))
     }
     let outcomes: Outcome[][] = []
-    const wait: Wait = { durable: 0, written: 0 }
+    const wait: Wait = { durable: 0, written: 0, early: options?.early === true }
     try {
       for (const unit of units) {
         const mustWait = (this.#inRoomLine > 0 && appends(unit)) || !(this.#room as Room).hasFor(unit)
@@ -255,6 +256,11 @@ export class EmbeddedEngine implements Engine {
     }
     if (durable) wait.durable = record
     else wait.written = record
+    if (wait.early) {
+      // Every answer to a lease waits for its own record, which is written after this one.
+      for (const slot of notes.appended) reveal(core, slot)
+      return
+    }
     const reveals = durable ? core.durableReveals : core.writtenReveals
     for (const slot of notes.appended) reveals.add(record, slot)
   }

@@ -50,6 +50,8 @@ interface Run {
 }
 
 const RETRY_MS = 500
+/** Consumers need not wait for the sync: what a confirm promises is the publisher's alone. */
+const EARLY = { early: true } as const
 const NO_QUEUES: readonly string[] = []
 
 export class Publisher {
@@ -127,17 +129,18 @@ export class Publisher {
     const { port } = this.#hub.parts
     const { target, messages, queues } = run
     if (target.kind === 'exchange') {
-      port.publish(target.name, messages).then(
+      port.publish(target.name, messages, EARLY).then(
         (outcomes) => this.#published(run, outcomes),
         (fault: unknown) => this.#failed(run, fault),
       )
     } else if (queues === undefined) {
-      port.append(target.name, messages).then(
+      port.append(target.name, messages, EARLY).then(
         (outcomes) => this.#appended(run, outcomes),
         (fault: unknown) => this.#failed(run, fault),
       )
     } else {
-      port.deliver(messages.map((message, i) => unitOf(queues[i], message))).then(
+      const units = messages.map((message, i) => unitOf(queues[i], message))
+      port.deliver(units, EARLY).then(
         (outcomes) => this.#published(run, outcomes),
         (fault: unknown) => this.#failed(run, fault),
       )
