@@ -1,10 +1,15 @@
 /** One broker of ours in `npm run bench:postgres`, in a process of its own; from dist/, so that what is shipped is what is measured. */
 import process from 'node:process'
-import { PostgresEngine } from '../dist/engine/postgres/engine.js'
-import { defaultPolicy } from '../dist/model/policy.js'
-import { systemClock } from '../dist/runtime/clock.js'
-import { systemRandom } from '../dist/runtime/random.js'
 import { BODY_BYTES, groupOf, type LoadJob, type Round, runLoad } from './postgres/load.ts'
+
+/** Not by a path that the compiler follows: it may run before anything is built. */
+const built = (module: string): Promise<unknown> => import(new URL(`../dist/${module}`, import.meta.url).href)
+const { PostgresEngine } = (await built(
+  'engine/postgres/engine.js',
+)) as typeof import('../src/engine/postgres/engine.ts')
+const { defaultPolicy } = (await built('model/policy.js')) as typeof import('../src/model/policy.ts')
+const { systemClock } = (await built('runtime/clock.js')) as typeof import('../src/runtime/clock.ts')
+const { systemRandom } = (await built('runtime/random.js')) as typeof import('../src/runtime/random.ts')
 
 const BODY = new Uint8Array(BODY_BYTES).fill(120)
 const HEAD = new Uint8Array(0)

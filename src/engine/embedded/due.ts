@@ -29,6 +29,11 @@ export class Idle {
   }
 }
 
+/** Is there anything that `applyDue` would do? */
+export function isDue({ index, holders, nowMs, claimsFirstMs, tokensFirstMs }: Core, idle: Idle): boolean {
+  return Math.min(index.deadlines.firstMs, holders.firstMs, idle.firstMs, claimsFirstMs, tokensFirstMs) <= nowMs
+}
+
 /** Applies up to `budget` transitions that are due; returns how many there were. The caller seals. */
 export function applyDue(core: Core, idle: Idle, budget: number, notes: UnitNotes): number {
   const { index } = core

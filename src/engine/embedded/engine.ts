@@ -37,7 +37,7 @@ import type {
 import { append } from './appends.ts'
 import { browse, measureAll } from './browse.ts'
 import { Core } from './core.ts'
-import { applyDue, endHolder, Idle, nextDueMs } from './due.ts'
+import { applyDue, endHolder, Idle, isDue, nextDueMs } from './due.ts'
 import type { Journal } from './journal/journal.ts'
 import { Leased } from './leased.ts'
 import { type Describe, EXTEND_BYTES, extend, lease } from './leases.ts'
@@ -451,15 +451,7 @@ export class EmbeddedEngine implements Engine {
 
   #applyDue(budget: number): number {
     const core = this.#core
-    const { nowMs } = core
-    if (
-      core.index.deadlines.firstMs > nowMs &&
-      core.holders.firstMs > nowMs &&
-      this.#idle.firstMs > nowMs &&
-      core.claimsFirstMs > nowMs &&
-      core.tokensFirstMs > nowMs
-    )
-      return 0
+    if (!isDue(core, this.#idle)) return 0
     const notes = newNotes()
     applyDue(core, this.#idle, (this.#room as Room).dueMax(budget), notes)
     const record = core.ledger.seal('relaxed', 'settle')
