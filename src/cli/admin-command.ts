@@ -98,7 +98,7 @@ export async function withStore(flags: AdminFlags, run: (store: Spindle) => Prom
 }
 
 /** What was done: JSON for programs, words for people. */
-export function tell(flags: AdminFlags, value: unknown, words: string): void {
+export function tell(flags: { readonly json?: boolean }, value: unknown, words: string): void {
   if (flags.json === true) printJson(value)
   else process.stdout.write(`${printable(words)}\n`)
 }

@@ -1,7 +1,8 @@
 /** What every import of the command line does around its own: opens the store, stops at a signal, shows how far it is. */
 import process from 'node:process'
 import type { Spindle } from '../spindle.ts'
-import { print, warningLog } from './console-log.ts'
+import { tell } from './admin-command.ts'
+import { warningLog } from './console-log.ts'
 import { progressBar } from './progress-bar.ts'
 
 /** Of body and head together; a message of SQS's size may have attributes besides. As `spindle serve` has it. */
@@ -44,12 +45,10 @@ export async function importInto(
     const bar = progressBar(to.verb)
     const progress = (count: number): void => bar.show(count, undefined)
     const { imported, left } = await run({ store, signal: stop.signal, progress }).finally(() => bar.end())
-    if (to.json === true) {
-      print(JSON.stringify({ queue: to.queue, imported, left, stopped: stoppedBy !== undefined }))
-    } else {
-      print(`${to.verb} ${imported} messages into '${to.queue}'${stoppedBy === undefined ? '' : ', then stopped'}`)
-      if (left.length > 0) print(`not taken over: ${left.join(', ')}`)
-    }
+    const stopped = stoppedBy !== undefined
+    const told = `${to.verb} ${imported} messages into '${to.queue}'${stopped ? ', then stopped' : ''}`
+    tell(to, { queue: to.queue, imported, left, stopped }, told)
+    if (left.length > 0 && to.json !== true) process.stdout.write(`not taken over: ${left.join(', ')}\n`)
   } finally {
     for (const signal of SIGNALS) process.off(signal, onSignal)
     await store.close()

@@ -278,6 +278,11 @@ it('is a command', async () => {
   expect(run.output()).toBe(
     "copied 8 messages into 'post'\nnot taken over: 1 scheduled, 1 active, 1 waiting for children\n",
   )
+  const asJson = spindle(['import', 'bullmq', 'mail', '--data', data, '--queue', 'twice', '--json'], {
+    env: { REDIS_URL: server.url.href },
+  })
+  expect(await asJson.exited).toBe(0)
+  expect(JSON.parse(asJson.output())).toMatchObject({ queue: 'twice', imported: 8, stopped: false })
   const wrong = spindle(['import', 'bullmq', 'mail', '--data', data, '--redis', 'http://user:secret@x'])
   expect(await wrong.exited).toBe(2)
   expect(wrong.errors()).toMatch(/no URL of a Redis/)

@@ -3,7 +3,7 @@ import process from 'node:process'
 import { Command } from 'commander'
 import { systemClock } from '../../runtime/clock.ts'
 import { systemRandom } from '../../runtime/random.ts'
-import { print } from '../console-log.ts'
+import { tell } from '../admin-command.ts'
 import { UsageError } from '../usage.ts'
 
 interface MigrateFlags {
@@ -31,7 +31,8 @@ export function migrateCommand(): Command {
     .action(migrate)
 }
 
-async function migrate({ engine, schema, json }: MigrateFlags): Promise<void> {
+async function migrate(flags: MigrateFlags): Promise<void> {
+  const { engine, schema } = flags
   const url = [engine, process.env['SPINDLE_ENGINE'], process.env['DATABASE_URL']].find((given) =>
     given?.includes('://'),
   )
@@ -44,5 +45,5 @@ async function migrate({ engine, schema, json }: MigrateFlags): Promise<void> {
   })
   const told =
     from === to ? `the schema has version ${to} already` : `the schema was brought from version ${from} to ${to}`
-  print(json === true ? JSON.stringify({ from, to }) : told)
+  tell(flags, { from, to }, told)
 }

@@ -2,7 +2,8 @@
 import process from 'node:process'
 import { Command } from 'commander'
 import { systemClock } from '../../runtime/clock.ts'
-import { print, warningLog } from '../console-log.ts'
+import { tell } from '../admin-command.ts'
+import { warningLog } from '../console-log.ts'
 import { progressBar } from '../progress-bar.ts'
 
 interface MoveFlags {
@@ -37,7 +38,8 @@ export function moveCommand(): Command {
     .action((flags: MoveFlags) => move(flags))
 }
 
-async function move({ from, to, keep, json }: MoveFlags): Promise<void> {
+async function move(flags: MoveFlags): Promise<void> {
+  const { from, to, keep, json } = flags
   // Not before it is needed: `--help` must not load the engines.
   const [{ openMoveEnds }, { moveStore }] = await Promise.all([
     import('../../server/move/open-stores.ts'),
@@ -62,11 +64,12 @@ async function move({ from, to, keep, json }: MoveFlags): Promise<void> {
     })
     bar.end()
     const [source, destination] = [ends.source.url, ends.destination.url]
-    if (json !== true) print(`moved ${moved} messages from ${source} to ${destination}`)
-    else {
-      const tookMs = Math.round(performance.now() - startedMs)
-      process.stdout.write(`${JSON.stringify({ moved, from: source, to: destination, tookMs })}\n`)
-    }
+    const tookMs = Math.round(performance.now() - startedMs)
+    tell(
+      flags,
+      { moved, from: source, to: destination, tookMs },
+      `moved ${moved} messages from ${source} to ${destination}`,
+    )
   } finally {
     bar.end()
     await ends.close()
