@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { SCHEMA_VERSION } from '../../src/engine/postgres/migrate.ts'
 import { spindle } from '../cli/command.ts'
 import { PostgresServer, whyNoPostgres } from './server.ts'
 import { type Standby, standbyOf } from './standby.ts'
@@ -61,4 +62,10 @@ describe.skipIf(missing !== undefined)(`a store that refuses${missing === undefi
     for (const [i, [name, line]] of found.entries()) expect(line, name).toMatch(expected[i]?.[1] as RegExp)
     for (const [, line] of found) expect(line).not.toMatch(/wrong|:right/)
   }, 120_000)
+
+  it('is brought to the version of this Spindle, as JSON for programs', async () => {
+    const command = spindle(['migrate', '--engine', await server.createDatabase('fresh'), '--json'])
+    expect([await command.exited, command.errors()]).toEqual([0, ''])
+    expect(JSON.parse(command.output())).toEqual({ from: 0, to: SCHEMA_VERSION })
+  }, 60_000)
 })
