@@ -80,6 +80,21 @@ describe.skipIf(missing !== undefined)(`a fleet${missing === undefined ? '' : ` 
     await until(async () => ((await two.port.listExchanges(['news']))[0]?.bindings.length === 0 ? true : undefined))
   })
 
+  it('wakes who waited before another broker was there', async () => {
+    const url = await freshDatabase()
+    const first = await open(url)
+    cleanups.push(() => first.close())
+    const early = await first.queue<string>('q')
+    const startedMs = performance.now()
+    const waiting = early.receive({ waitMs: 20_000 })
+    await early.measure()
+    const second = await open(url)
+    cleanups.push(() => second.close())
+    await (await second.queue<string>('q')).send('from the second')
+    expect((await waiting).map(({ body }) => body)).toEqual(['from the second'])
+    expect(performance.now() - startedMs).toBeLessThan(15_000)
+  }, 60_000)
+
   it('tells who waits for a result on another broker, at once', async () => {
     const url = await freshDatabase()
     const [asks, works] = [await open(url), await open(url)]

@@ -48,6 +48,8 @@ export class Fleet {
   #closed = false
   /** When each queue that waits last asked for a word. */
   readonly #armed = new Map<number, number>()
+  /** Queues that wait since no other broker was there to ask for a word. */
+  readonly #unasked = new Set<number>()
   #epochs: number[]
   #lostTrack = false
   /** The others have been told that this broker is there. */
@@ -62,7 +64,10 @@ export class Fleet {
 
   /** Whether a claim of this queue that finds nothing should ask for a word; else it is looked for a little later. */
   readonly arms = (queue: Queue): number | null => {
-    if (this.#others === 0) return null
+    if (this.#others === 0) {
+      this.#unasked.add(queue.qid)
+      return null
+    }
     const { clock, hint, tokens } = this.#parts
     const nowMs = clock.monotonicMs()
     const leftMs = (this.#armed.get(queue.qid) ?? Number.NEGATIVE_INFINITY) + ARM_MS - nowMs
@@ -151,6 +156,11 @@ export class Fleet {
     )
     this.#others = row?.n ?? 0
     this.#parts.words.others = this.#others
+    if (this.#others === 0) return
+    // Those who wait look again, and ask now.
+    const unasked = [...this.#unasked]
+    this.#unasked.clear()
+    this.#told(unasked)
   }
 
   async #adopt(epochs: readonly number[]): Promise<void> {
