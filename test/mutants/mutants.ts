@@ -253,7 +253,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'whoever begins to watch does not hear of the dead that wait for an exchange',
     file: `${ENGINE}/engine.ts`,
-    find: "    if (this.#state === 'open') this.#hintDead()\n",
+    find: "    if (this.#state === 'open') this.#core.hintAllDead()\n",
     replace: '',
     caughtBy: conformance('are told to whoever begins to watch'),
   },
